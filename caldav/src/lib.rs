@@ -1,0 +1,1 @@
+//! iCalendar and vCard semantics, and the WebDAV family of requests and responses as data.

@@ -1,0 +1,1 @@
+//! Folkmoot: a groupware and Exchange ActiveSync server over one shared folder and permission store.

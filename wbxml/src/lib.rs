@@ -1,0 +1,1 @@
+//! WBXML 1.3 with the ActiveSync code pages.
