@@ -1,4 +1,6 @@
 //! Folkmoot: a groupware and Exchange ActiveSync server over one shared folder and permission store.
 
 pub mod clock;
+pub mod mailbox;
+pub mod policy;
 pub mod store;

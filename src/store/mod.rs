@@ -4,15 +4,18 @@
 //! ([`Store::write`]), which runs it over the current view, commits it together with others and
 //! answers when it is durable. `keys` documents every key.
 
+mod body;
 mod committer;
 mod engine;
 mod error;
 pub mod keys;
 mod memory;
+pub mod record;
 mod tx;
 
 use std::sync::Arc;
 
+pub use body::{BodyId, Referrer, StagedBody};
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};
 pub use error::Error;
 pub use memory::Memory;

@@ -1,0 +1,170 @@
+//! Items: the row that changes, and the rows of the change log.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{FolderId, Modseq, Origin, Uid};
+use crate::clock::Millis;
+
+/// System flags of RFC 9051 §2.3.2 and the keywords that every client knows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// `\Seen`
+    pub const SEEN: Self = Self(1);
+    /// `\Answered`
+    pub const ANSWERED: Self = Self(1 << 1);
+    /// `\Flagged`
+    pub const FLAGGED: Self = Self(1 << 2);
+    /// `\Draft`
+    pub const DRAFT: Self = Self(1 << 3);
+    /// `\Deleted`
+    pub const DELETED: Self = Self(1 << 4);
+    /// `$Forwarded`
+    pub const FORWARDED: Self = Self(1 << 5);
+    /// `$MDNSent`
+    pub const MDN_SENT: Self = Self(1 << 6);
+    /// `$Junk`
+    pub const JUNK: Self = Self(1 << 7);
+    /// `$NotJunk`
+    pub const NOT_JUNK: Self = Self(1 << 8);
+
+    /// The flags in either set.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The flags of this set that are not in `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// True when all of `other` are set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// An item's row: all that may change, and what a listing needs at once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Item {
+    /// Its number; not part of the stored row, whose key it is.
+    #[serde(skip, default = "no_uid")]
+    pub uid: Uid,
+    /// The identity of its content, kept by moves and copies. RFC 8474 §4.
+    pub content: u64,
+    /// When it came into this folder.
+    pub born: Modseq,
+    /// Which client brought it.
+    pub born_by: Origin,
+    /// Its latest change.
+    pub modseq: Modseq,
+    /// Its latest change of content.
+    pub content_modseq: Modseq,
+    /// Its latest change of flags, keywords or properties.
+    pub flags_modseq: Modseq,
+    /// The client that knows of the latest change, since it made it and knew what was before.
+    pub silent_for: Origin,
+    /// System flags.
+    pub flags: Flags,
+    /// Other keywords, sorted.
+    pub keywords: Vec<String>,
+    /// When it arrived. RFC 9051 §2.3.3.
+    pub internal_date: Millis,
+    /// Where it stands for time filters: arrival for mail, last end for events.
+    pub filter_date: Millis,
+    /// Former filter dates, each with the modseq at which it ended, oldest first.
+    pub former_dates: Vec<(Modseq, Millis)>,
+    /// Octets, trace prefix included.
+    pub size: u64,
+    /// The conversation it belongs to.
+    pub thread: u64,
+    /// The body's id in the store.
+    pub body: [u8; 32],
+    /// Its name for DAV clients.
+    pub dav_name: Option<String>,
+    /// Its iCalendar UID.
+    pub ical_uid: Option<String>,
+    /// Properties that doors keep with it, by name, sorted.
+    pub properties: Vec<(String, Vec<u8>)>,
+}
+
+fn no_uid() -> Uid {
+    Uid(0)
+}
+
+impl Item {
+    /// The filter date it had for a client that has seen everything up to `seen`.
+    pub fn filter_date_at(&self, seen: Modseq) -> Millis {
+        date_at(&self.former_dates, self.filter_date, seen)
+    }
+
+    /// The property `name`.
+    pub fn property(&self, name: &str) -> Option<&[u8]> {
+        self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+}
+
+/// The date that was valid at `seen`: the first former one that ended later, else the last.
+pub(super) fn date_at(former: &[(Modseq, Millis)], last: Millis, seen: Modseq) -> Millis {
+    former.iter().find(|(until, _)| *until > seen).map_or(last, |(_, date)| *date)
+}
+
+/// A row of a folder's change log. A live item has its birth row, which never moves, and, once it was
+/// changed, one row at its latest change; an expunged one has a tombstone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum LogRow {
+    /// The item came into the folder here.
+    Birth {
+        /// The item.
+        uid: Uid,
+    },
+    /// The item's latest change.
+    Change {
+        /// The item.
+        uid: Uid,
+    },
+    /// The item left the folder here.
+    Tombstone {
+        /// The item.
+        uid: Uid,
+        /// When it had come.
+        born: Modseq,
+        /// Which client had brought it.
+        born_by: Origin,
+        /// Its filter date at the end.
+        filter_date: Millis,
+        /// Its former filter dates.
+        former_dates: Vec<(Modseq, Millis)>,
+        /// The client that knows, since it removed the item itself.
+        silent_for: Origin,
+        /// Where it went, if it was moved.
+        moved_to: Option<(FolderId, Uid)>,
+        /// When, for purging.
+        at: Millis,
+    },
+}
+
+/// An expunged item that can be recovered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Expunged {
+    /// The item as it was.
+    pub item: Item,
+    /// Its record row as it was.
+    pub record: Vec<u8>,
+}
+
+/// What a message's place in conversations is found by. Digests of eight octets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ThreadKeys {
+    /// Its own Message-ID.
+    pub message_id: Option<u64>,
+    /// The Message-IDs it refers to, newest last.
+    pub references: Vec<u64>,
+    /// Its base subject.
+    pub subject: Option<u64>,
+    /// Whether the subject says that it is a reply or forward.
+    pub is_reply: bool,
+}

@@ -1,0 +1,129 @@
+//! The shared folder store: accounts' folders, items, rights, change log, quota, notifications.
+//!
+//! Reads go through a [`View`] of one snapshot, changes through a [`MailTx`] that the committer runs
+//! over its current view. Both see everything with the rights of whoever acts. Every door stands on
+//! this and on nothing below it.
+
+mod error;
+mod folder;
+mod ids;
+mod item;
+mod notify;
+mod recover;
+mod rows;
+mod seen;
+pub mod sync;
+mod thread;
+mod tree;
+mod tx;
+mod verify;
+mod view;
+
+pub use error::Error;
+pub use folder::{FOLDERS_MAX, Folder, Kind, NAME_MAX, Owner, Role, STANDARD, TreeChange, check_name};
+pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
+pub use item::{Expunged, Flags, Item, LogRow, ThreadKeys};
+pub use notify::{Notifier, Place, Watch};
+pub use recover::{ExpungedId, expunged, expunged_record};
+pub use rows::Record;
+pub use tree::NewFolder;
+pub use tx::{Edit, Granted, Knew, MailTx, NewContent, NewItem, Placed};
+pub use verify::{Difference, verify};
+pub use view::{Seen, Synced, View};
+
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::store::{BodyId, Store, Tx};
+
+/// The shared folder store. Cheap to clone.
+#[derive(Clone)]
+pub struct Mailbox {
+    store: Store,
+    clock: Clock,
+    notifier: Notifier,
+}
+
+impl Mailbox {
+    /// The folders kept in `store`.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, notifier: Notifier::default() }
+    }
+
+    /// The store beneath.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where to wait for changes.
+    pub fn notifier(&self) -> &Notifier {
+        &self.notifier
+    }
+
+    /// The time by which items are stamped.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// A snapshot seen by `acting`.
+    pub fn view(&self, acting: Acting) -> Result<View, Error> {
+        Ok(View::new(self.store.read()?, acting))
+    }
+
+    /// An item's whole message: its trace prefix and its body, checked against its hash.
+    pub fn message(&self, view: &View, folder: &Folder, item: &Item) -> Result<Bytes, Error> {
+        let body = self.store.body_in(view.reader(), &BodyId::from(item.body))?;
+        let record = view.record(folder, item.uid)?;
+        let prefix = record.as_ref().map(Record::prefix).unwrap_or_default();
+        if prefix.is_empty() {
+            return Ok(body);
+        }
+        Ok([prefix, &body].concat().into())
+    }
+
+    /// Runs `f` as one transaction; the future is ready when it is durable.
+    pub fn write<T, E, F>(
+        &self,
+        acting: Acting,
+        origin: Origin,
+        f: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut MailTx<'_, '_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<crate::store::Error> + Send + 'static,
+    {
+        let this = self.clone();
+        self.store.write_async(move |tx| this.within(tx, acting, origin, f))
+    }
+
+    /// As [`Mailbox::write`], for a change that frees space: it goes on while the store is full.
+    pub fn shrink<T, E, F>(
+        &self,
+        acting: Acting,
+        origin: Origin,
+        f: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut MailTx<'_, '_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<crate::store::Error> + Send + 'static,
+    {
+        let this = self.clone();
+        self.store.shrink_async(move |tx| this.within(tx, acting, origin, f))
+    }
+
+    /// Runs `f` on the folders as part of a transaction of the store.
+    pub fn within<T, E>(
+        &self,
+        tx: &mut Tx<'_>,
+        acting: Acting,
+        origin: Origin,
+        f: impl FnOnce(&mut MailTx<'_, '_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut mail = MailTx::new(tx, acting, origin, self.clock.now());
+        let result = f(&mut mail)?;
+        mail.finish(&self.notifier);
+        Ok(result)
+    }
+}

@@ -1,0 +1,256 @@
+//! Reading and writing the mailbox's rows, over a snapshot or a transaction alike.
+
+use std::ops::{Bound, ControlFlow};
+
+use bytes::Bytes;
+
+use super::error::Error;
+use super::folder::{Folder, Owner};
+use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
+use super::item::{Item, LogRow};
+use super::sync::Position;
+use crate::policy::{Grant, Rights, effective};
+use crate::store::keys::{Key, Parts, Table};
+use crate::store::record::{decode, encode};
+use crate::store::{KeyRange, Order, Read, prefix_end};
+
+/// The version of all the mailbox's rows.
+const VERSION: u8 = 1;
+
+pub(super) fn folder_key(id: FolderId) -> Vec<u8> {
+    Key::of(Table::Folder).u64(id.0).done()
+}
+
+pub(super) fn owner_key(id: OwnerId) -> Vec<u8> {
+    Key::of(Table::Owner).u64(id.0).done()
+}
+
+pub(super) fn name_key(owner: OwnerId, parent: FolderId, name: &str) -> Vec<u8> {
+    Key::of(Table::FolderName).u64(owner.0).u64(parent.0).raw(super::folder::fold(name).as_bytes()).done()
+}
+
+pub(super) fn grant_key(grantee: u64, folder: FolderId) -> Vec<u8> {
+    Key::of(Table::Grant).u64(grantee).u64(folder.0).done()
+}
+
+pub(super) fn tree_key(owner: OwnerId, at: Modseq) -> Vec<u8> {
+    Key::of(Table::TreeLog).u64(owner.0).u64(at.0).done()
+}
+
+pub(super) fn item_key(folder: FolderId, uid: Uid) -> Vec<u8> {
+    Key::of(Table::Item).u64(folder.0).u32(uid.0).done()
+}
+
+pub(super) fn record_key(folder: FolderId, uid: Uid) -> Vec<u8> {
+    Key::of(Table::Record).u64(folder.0).u32(uid.0).done()
+}
+
+pub(super) fn log_key(folder: FolderId, at: Modseq) -> Vec<u8> {
+    Key::of(Table::ChangeLog).u64(folder.0).u64(at.0).done()
+}
+
+pub(super) fn owner_log_key(owner: OwnerId, at: Modseq) -> Vec<u8> {
+    Key::of(Table::OwnerLog).u64(owner.0).u64(at.0).done()
+}
+
+pub(super) fn date_key(folder: FolderId, at: Position) -> Vec<u8> {
+    Key::of(Table::FilterDate).u64(folder.0).time(at.date).u32(at.uid).done()
+}
+
+pub(super) fn dav_key(folder: FolderId, name: &str) -> Vec<u8> {
+    Key::of(Table::DavName).u64(folder.0).raw(name.as_bytes()).done()
+}
+
+/// iCalendar UIDs have no length limit, keys do: the index holds a digest.
+pub(super) fn ical_key(owner: OwnerId, uid: &str, folder: FolderId) -> Vec<u8> {
+    let digest = ring::digest::digest(&ring::digest::SHA256, uid.as_bytes());
+    Key::of(Table::IcalUid).u64(owner.0).raw(digest.as_ref()).u64(folder.0).done()
+}
+
+pub(super) fn thread_key(owner: OwnerId, digest: u64) -> Vec<u8> {
+    Key::of(Table::Thread).u64(owner.0).u64(digest).done()
+}
+
+/// The value of an index row that names an item.
+pub(super) fn uid_value(uid: Uid) -> Vec<u8> {
+    uid.0.to_be_bytes().to_vec()
+}
+
+pub(super) fn uid_of(value: &[u8]) -> Option<Uid> {
+    value.try_into().ok().map(|b| Uid(u32::from_be_bytes(b)))
+}
+
+pub(super) fn row<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    encode(VERSION, value)
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let (_, value) = decode::<T>(bytes)?;
+    Ok(value)
+}
+
+/// A folder's row, deleted ones included.
+pub(super) fn raw_folder(from: &dyn Read, id: FolderId) -> Result<Option<Folder>, Error> {
+    let Some(bytes) = from.get(&folder_key(id))? else { return Ok(None) };
+    let mut folder: Folder = read(&bytes)?;
+    folder.id = id;
+    Ok(Some(folder))
+}
+
+/// A folder's row, if it is there for anybody.
+pub(super) fn folder(from: &dyn Read, id: FolderId) -> Result<Option<Folder>, Error> {
+    Ok(raw_folder(from, id)?.filter(|folder| folder.deleted.is_none()))
+}
+
+/// An owner's counters; an owner without any has none of anything.
+pub(super) fn owner(from: &dyn Read, id: OwnerId) -> Result<Option<Owner>, Error> {
+    from.get(&owner_key(id))?.map(|bytes| read(&bytes)).transpose()
+}
+
+/// The folder called `name` below `parent`.
+pub(super) fn by_name(
+    from: &dyn Read,
+    owner: OwnerId,
+    parent: FolderId,
+    name: &str,
+) -> Result<Option<FolderId>, Error> {
+    Ok(from.get(&name_key(owner, parent, name))?.as_deref().and_then(folder_of))
+}
+
+pub(super) fn folder_of(value: &[u8]) -> Option<FolderId> {
+    value.try_into().ok().map(|b| FolderId(u64::from_be_bytes(b)))
+}
+
+/// The ids of an owner's folders, or of those below one parent, in name order.
+pub(super) fn folder_ids(
+    from: &dyn Read,
+    owner: OwnerId,
+    parent: Option<FolderId>,
+) -> Result<Vec<FolderId>, Error> {
+    let key = Key::of(Table::FolderName).u64(owner.0);
+    let range = match parent {
+        Some(parent) => key.u64(parent.0).range(),
+        None => key.range(),
+    };
+    let mut ids = Vec::new();
+    from.scan(&range, Order::Forward, &mut |_, value| {
+        ids.extend(folder_of(value));
+        ControlFlow::Continue(())
+    })?;
+    Ok(ids)
+}
+
+/// An item's row.
+pub(super) fn item(from: &dyn Read, folder: FolderId, uid: Uid) -> Result<Option<Item>, Error> {
+    from.get(&item_key(folder, uid))?.map(|bytes| item_of(uid, &bytes)).transpose()
+}
+
+pub(super) fn item_of(uid: Uid, bytes: &[u8]) -> Result<Item, Error> {
+    let mut item: Item = read(bytes)?;
+    item.uid = uid;
+    Ok(item)
+}
+
+/// Visits the rows of a folder's change log after `after`.
+pub(super) fn log(
+    from: &dyn Read,
+    folder: FolderId,
+    after: Modseq,
+    visit: &mut dyn FnMut(Modseq, LogRow) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let range: KeyRange = (
+        Bound::Excluded(log_key(folder, after)),
+        prefix_end(&Key::of(Table::ChangeLog).u64(folder.0).done()),
+    );
+    let mut failed = None;
+    from.scan(&range, Order::Forward, &mut |key, value| {
+        let mut parts = Parts::of(key);
+        let at = parts.u64().and_then(|_| parts.u64()).map(Modseq).unwrap_or_default();
+        match read::<LogRow>(value) {
+            Ok(row) => visit(at, row),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Visits the positions of a folder's items at or above `low` and below `high`.
+pub(super) fn positions(
+    from: &dyn Read,
+    folder: FolderId,
+    low: Position,
+    high: Position,
+    order: Order,
+    visit: &mut dyn FnMut(Position) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let range: KeyRange = (Bound::Included(date_key(folder, low)), Bound::Excluded(date_key(folder, high)));
+    from.scan(&range, order, &mut |key, _| {
+        let mut parts = Parts::of(key);
+        let place = parts.u64().and_then(|_| Some(Position { date: parts.time()?, uid: parts.u32()? }));
+        place.map_or(ControlFlow::Continue(()), &mut *visit)
+    })?;
+    Ok(())
+}
+
+/// What `acting` may do in `folder`: an owner everything, others what the chain of folders grants.
+pub(super) fn rights(from: &dyn Read, folder: &Folder, acting: &Acting) -> Result<Rights, Error> {
+    let Acting::Account { id, groups } = acting else { return Ok(Rights::ALL) };
+    if folder.owner == OwnerId(*id) {
+        return Ok(Rights::ALL);
+    }
+    let mut grants: Vec<Grant> = folder.grants.clone();
+    let mut parent = folder.parent;
+    for _ in 0..super::folder::DEPTH_MAX {
+        if parent == FolderId::TOP {
+            break;
+        }
+        let Some(above) = self::folder(from, parent)? else { break };
+        grants.extend(above.grants);
+        parent = above.parent;
+    }
+    let who: Vec<u64> = std::iter::once(*id).chain(groups.iter().copied()).collect();
+    Ok(effective(&grants, &who))
+}
+
+/// A record row: the trace prefix of the message and the pre-parsed record of its body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    bytes: Bytes,
+    prefix: usize,
+}
+
+impl Record {
+    pub(super) fn encode(prefix: &[u8], record: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(prefix.len() + record.len() + 5);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&u32::try_from(prefix.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(prefix);
+        bytes.extend_from_slice(record);
+        bytes
+    }
+
+    pub(super) fn of(bytes: Bytes) -> Option<Self> {
+        let (_, rest) = bytes.split_first()?;
+        let (len, rest) = rest.split_first_chunk::<4>()?;
+        let prefix = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+        (prefix <= rest.len()).then_some(Self { bytes, prefix })
+    }
+
+    /// The lines that stand before the stored body: Return-Path, Delivered-To, Received.
+    pub fn prefix(&self) -> &[u8] {
+        self.bytes.get(5..5 + self.prefix).unwrap_or_default()
+    }
+
+    /// The pre-parsed record, in the form of the module that made it.
+    pub fn record(&self) -> &[u8] {
+        self.bytes.get(5 + self.prefix..).unwrap_or_default()
+    }
+}
+
+/// The row of an item's trace prefix and record.
+pub(super) fn record(from: &dyn Read, folder: FolderId, uid: Uid) -> Result<Option<Record>, Error> {
+    Ok(from.get(&record_key(folder, uid))?.and_then(Record::of))
+}

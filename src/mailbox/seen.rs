@@ -1,0 +1,47 @@
+//! Seen state that is a user's own in somebody else's folder: bits by UID, in chunks. It raises
+//! nobody else's modseq.
+
+use super::error::Error;
+use super::ids::{Acting, FolderId, Uid};
+use super::tx::MailTx;
+use crate::store::Read;
+use crate::store::keys::{Key, Table};
+
+/// UIDs of one chunk; its row has an eighth of that many octets at most.
+const CHUNK: u32 = 4_096;
+
+fn key(folder: FolderId, user: u64, uid: Uid) -> Vec<u8> {
+    Key::of(Table::SeenOverlay).u64(folder.0).u64(user).u32(uid.0 / CHUNK).done()
+}
+
+/// The octet and the bit of a UID within its chunk.
+fn place(uid: Uid) -> (usize, u8) {
+    let bit = uid.0 % CHUNK;
+    ((bit / 8) as usize, 1 << (bit % 8))
+}
+
+/// Whether `user` has seen an item of somebody else's folder.
+pub(super) fn is_seen(from: &dyn Read, folder: FolderId, user: u64, uid: Uid) -> Result<bool, Error> {
+    let (octet, bit) = place(uid);
+    let chunk = from.get(&key(folder, user, uid))?;
+    Ok(chunk.and_then(|chunk| chunk.get(octet).copied()).is_some_and(|bits| bits & bit != 0))
+}
+
+impl MailTx<'_, '_> {
+    /// Sets the acting account's own seen state of an item.
+    pub(super) fn set_private_seen(&mut self, folder: FolderId, uid: Uid, seen: bool) -> Result<(), Error> {
+        let Acting::Account { id, .. } = &self.acting else { return Ok(()) };
+        let key = key(folder, *id, uid);
+        let mut chunk = self.store().get(&key)?.map(|c| c.to_vec()).unwrap_or_default();
+        let (octet, bit) = place(uid);
+        if chunk.len() <= octet {
+            chunk.resize(octet + 1, 0);
+        }
+        if let Some(bits) = chunk.get_mut(octet) {
+            *bits = if seen { *bits | bit } else { *bits & !bit };
+        }
+        self.store().put(key, chunk);
+        self.touch_folder(folder);
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Reading: one snapshot, seen with the rights of whoever acts.
+
+use std::ops::{Bound, ControlFlow};
+
+use super::error::Error;
+use super::folder::{Folder, Owner, Role};
+use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
+use super::item::{Flags, Item, LogRow};
+use super::rows::{self, Record};
+use super::seen;
+use super::sync::{self, Facts, Position};
+use crate::policy::Rights;
+use crate::store::keys::{Key, Parts, Table};
+use crate::store::{Order, Read, Reader, prefix_end};
+
+/// A snapshot of all folders, for one acting principal.
+pub struct View {
+    reader: Reader,
+    acting: Acting,
+}
+
+/// A folder that the acting principal may see, with what it may do there.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The folder.
+    pub folder: Folder,
+    /// What may be done.
+    pub rights: Rights,
+}
+
+impl View {
+    pub(super) fn new(reader: Reader, acting: Acting) -> Self {
+        Self { reader, acting }
+    }
+
+    /// The snapshot itself, for rows of other modules.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// A folder, if the acting principal may see it.
+    pub fn folder(&self, id: FolderId) -> Result<Seen, Error> {
+        let folder = rows::folder(&self.reader, id)?.ok_or(Error::Missing)?;
+        let rights = rows::rights(&self.reader, &folder, &self.acting)?;
+        if rights.has(Rights::LOOKUP) { Ok(Seen { folder, rights }) } else { Err(Error::Missing) }
+    }
+
+    /// A folder whose items the acting principal may read.
+    pub fn readable(&self, id: FolderId) -> Result<Folder, Error> {
+        let seen = self.folder(id)?;
+        if seen.rights.has(Rights::READ) { Ok(seen.folder) } else { Err(Error::Denied) }
+    }
+
+    /// The folders of an owner that the acting principal may see, each after the one it stands in.
+    pub fn folders(&self, owner: OwnerId) -> Result<Vec<Seen>, Error> {
+        let mut all = Vec::new();
+        for id in rows::folder_ids(&self.reader, owner, None)? {
+            match self.folder(id) {
+                Ok(seen) => all.push(seen),
+                Err(Error::Missing) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(parents_first(all))
+    }
+
+    /// The ids of others' folders that say something about a principal.
+    pub fn granted_to(&self, principal: u64) -> Result<Vec<FolderId>, Error> {
+        let mut ids = Vec::new();
+        self.reader.scan(&Key::of(Table::Grant).u64(principal).range(), Order::Forward, &mut |key, _| {
+            let mut parts = Parts::of(key);
+            ids.extend(parts.u64().and_then(|_| parts.u64()).map(FolderId));
+            ControlFlow::Continue(())
+        })?;
+        Ok(ids)
+    }
+
+    /// The owner's folder with `role`.
+    pub fn by_role(&self, owner: OwnerId, role: Role) -> Result<Folder, Error> {
+        let folders = self.folders(owner)?;
+        folders.into_iter().map(|seen| seen.folder).find(|f| f.role == role).ok_or(Error::Missing)
+    }
+
+    /// The folder called `name` below `parent`; case does not count.
+    pub fn by_name(&self, owner: OwnerId, parent: FolderId, name: &str) -> Result<Seen, Error> {
+        self.folder(rows::by_name(&self.reader, owner, parent, name)?.ok_or(Error::Missing)?)
+    }
+
+    /// An owner's counters.
+    pub fn owner(&self, id: OwnerId) -> Result<Owner, Error> {
+        rows::owner(&self.reader, id)?.ok_or(Error::Missing)
+    }
+
+    /// An item of a folder, with the acting account's own seen state.
+    pub fn item(&self, folder: &Folder, uid: Uid) -> Result<Option<Item>, Error> {
+        let Some(mut item) = rows::item(&self.reader, folder.id, uid)? else { return Ok(None) };
+        self.own_seen(folder, &mut item)?;
+        Ok(Some(item))
+    }
+
+    /// Visits the items of a folder from UID `from` on, in order.
+    pub fn items(
+        &self,
+        folder: &Folder,
+        from: Uid,
+        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let range = (
+            Bound::Included(rows::item_key(folder.id, from)),
+            prefix_end(&Key::of(Table::Item).u64(folder.id.0).done()),
+        );
+        let mut failed = None;
+        self.reader.scan(&range, Order::Forward, &mut |key, value| {
+            let mut parts = Parts::of(key);
+            let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
+            let item = rows::item_of(uid, value).and_then(|mut item| {
+                self.own_seen(folder, &mut item)?;
+                Ok(item)
+            });
+            match item {
+                Ok(item) => visit(item),
+                // One damaged row must not hide the folder.
+                Err(Error::Store(e)) => {
+                    tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "skipped a damaged item");
+                    ControlFlow::Continue(())
+                }
+                Err(e) => {
+                    failed = Some(e);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// An item's trace prefix and pre-parsed record.
+    pub fn record(&self, folder: &Folder, uid: Uid) -> Result<Option<Record>, Error> {
+        rows::record(&self.reader, folder.id, uid)
+    }
+
+    /// The item called `name` by DAV clients.
+    pub fn by_dav_name(&self, folder: &Folder, name: &str) -> Result<Option<Uid>, Error> {
+        Ok(self.reader.get(&rows::dav_key(folder.id, name))?.as_deref().and_then(rows::uid_of))
+    }
+
+    /// Where an item that left the folder at `at` went, if it was moved.
+    pub fn moved_to(&self, folder: FolderId, at: Modseq) -> Result<Option<(FolderId, Uid)>, Error> {
+        let row = self.reader.get(&rows::log_key(folder, at))?;
+        match row.map(|bytes| rows::read(&bytes)).transpose()? {
+            Some(LogRow::Tombstone { moved_to, .. }) => Ok(moved_to),
+            _ => Ok(None),
+        }
+    }
+
+    /// Visits the rows of a folder's change log after `after`, oldest first.
+    pub fn log(
+        &self,
+        folder: &Folder,
+        after: Modseq,
+        visit: &mut dyn FnMut(Modseq, LogRow) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        rows::log(&self.reader, folder.id, after, visit)
+    }
+
+    /// The folder as the synchronisation sees it.
+    pub fn synced<'v>(&'v self, folder: &'v Folder) -> Synced<'v> {
+        Synced { view: self, folder }
+    }
+
+    /// Sets the seen flag as the acting account has it, where that is not the folder's own.
+    fn own_seen(&self, folder: &Folder, item: &mut Item) -> Result<(), Error> {
+        let Acting::Account { id, .. } = &self.acting else { return Ok(()) };
+        if folder.owner == OwnerId(*id)
+            || rows::rights(&self.reader, folder, &self.acting)?.has(Rights::SHARE_SEEN)
+        {
+            return Ok(());
+        }
+        let seen = seen::is_seen(&self.reader, folder.id, *id, item.uid)?;
+        item.flags = item.flags.without(Flags::SEEN);
+        if seen {
+            item.flags = item.flags.and(Flags::SEEN);
+        }
+        Ok(())
+    }
+}
+
+/// Sorts folders so that each stands after its parent, keeping their order otherwise.
+fn parents_first(mut rest: Vec<Seen>) -> Vec<Seen> {
+    let mut sorted: Vec<Seen> = Vec::with_capacity(rest.len());
+    loop {
+        let waits =
+            |seen: &Seen, rest: &[Seen]| rest.iter().any(|other| other.folder.id == seen.folder.parent);
+        let (ready, later): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|seen| !waits(seen, &rest));
+        if ready.is_empty() {
+            // Only a loop in damaged data is left; it is shown as it is.
+            sorted.extend(later);
+            return sorted;
+        }
+        sorted.extend(ready);
+        rest = later;
+    }
+}
+
+/// A folder in a snapshot, as the synchronisation sees it.
+pub struct Synced<'v> {
+    view: &'v View,
+    folder: &'v Folder,
+}
+
+impl sync::View for Synced<'_> {
+    fn head(&self) -> Modseq {
+        self.folder.highest
+    }
+
+    fn purged(&self) -> Modseq {
+        self.folder.purged
+    }
+
+    fn log(
+        &self,
+        after: Modseq,
+        visit: &mut dyn FnMut(Modseq, LogRow) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        rows::log(&self.view.reader, self.folder.id, after, visit)
+    }
+
+    fn facts(&self, uid: Uid) -> Result<Option<Facts>, Error> {
+        Ok(rows::item(&self.view.reader, self.folder.id, uid)?.map(|item| Facts {
+            born: item.born,
+            born_by: item.born_by,
+            content_modseq: item.content_modseq,
+            silent_for: item.silent_for,
+            filter_date: item.filter_date,
+            former_dates: item.former_dates,
+        }))
+    }
+
+    fn positions(
+        &self,
+        from: Position,
+        to: Position,
+        order: Order,
+        visit: &mut dyn FnMut(Position) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        rows::positions(&self.view.reader, self.folder.id, from, to, order, visit)
+    }
+}
