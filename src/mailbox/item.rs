@@ -96,24 +96,23 @@ fn no_uid() -> Uid {
 }
 
 impl Item {
-    /// The filter date it had for a client that has seen everything up to `seen`.
-    pub fn filter_date_at(&self, seen: Modseq) -> Millis {
-        date_at(&self.former_dates, self.filter_date, seen)
-    }
-
     /// The property `name`.
     pub fn property(&self, name: &str) -> Option<&[u8]> {
         self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
     }
 }
 
-/// The date that was valid at `seen`: the first former one that ended later, else the last.
+/// Most former filter dates an item keeps; a client older than the one that is forgotten starts again.
+pub(super) const FORMER_DATES_MAX: usize = 32;
+
+/// The date that was valid right after `seen`: the first former one that ended later, else the last.
 pub(super) fn date_at(former: &[(Modseq, Millis)], last: Millis, seen: Modseq) -> Millis {
     former.iter().find(|(until, _)| *until > seen).map_or(last, |(_, date)| *date)
 }
 
-/// A row of a folder's change log. A live item has its birth row, which never moves, and, once it was
-/// changed, one row at its latest change; an expunged one has a tombstone.
+/// A row of a folder's change log. A live item has its birth row and a row for each change of its
+/// filter date, which never move, and, once it was changed, one row at its latest change; an expunged
+/// one has a tombstone and nothing else.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LogRow {
     /// The item came into the folder here.
@@ -123,6 +122,11 @@ pub enum LogRow {
     },
     /// The item's latest change.
     Change {
+        /// The item.
+        uid: Uid,
+    },
+    /// The item's filter date changed here, and the item once more later.
+    Redated {
         /// The item.
         uid: Uid,
     },

@@ -13,6 +13,8 @@ mod recover;
 mod rows;
 mod seen;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod tree;
 mod tx;

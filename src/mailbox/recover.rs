@@ -155,8 +155,7 @@ impl<'g> MailTx<'_, 'g> {
                     keys.push(rows::ical_key(folder.owner, ical, id));
                 }
                 keys.push(rows::owner_log_key(folder.owner, item.modseq));
-                keys.push(rows::log_key(id, item.born));
-                keys.push(rows::log_key(id, item.modseq));
+                keys.extend(rows::log_rows_of(&item).map(|at| rows::log_key(id, at)));
             }
             keys.push(key.to_vec());
             keys.push(rows::record_key(id, uid));

@@ -151,6 +151,12 @@ pub(super) fn item_of(uid: Uid, bytes: &[u8]) -> Result<Item, Error> {
     Ok(item)
 }
 
+/// Where a live item has rows in its folder's change log; some may be named twice.
+pub(super) fn log_rows_of(item: &Item) -> impl Iterator<Item = Modseq> + use<> {
+    let redated: Vec<_> = item.former_dates.iter().map(|(until, _)| *until).collect();
+    [item.born, item.modseq].into_iter().chain(redated)
+}
+
 /// Visits the rows of a folder's change log after `after`.
 pub(super) fn log(
     from: &dyn Read,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::error::Error;
 use super::folder::{Folder, Owner};
 use super::ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
-use super::item::{Flags, Item, LogRow, ThreadKeys};
+use super::item::{FORMER_DATES_MAX, Flags, Item, LogRow, ThreadKeys};
 use super::notify::{Notifier, Touched};
 use super::rows::{self, Record};
 use super::sync::Position;
@@ -130,10 +130,12 @@ pub struct Placed {
     pub folder: FolderId,
     /// The item.
     pub uid: Uid,
-    /// Its latest change.
+    /// Its latest change, or its tombstone.
     pub modseq: Modseq,
     /// The identity of its content.
     pub content: u64,
+    /// False when it was like that before and nothing was logged.
+    pub changed: bool,
 }
 
 impl<'t, 'g> MailTx<'t, 'g> {
@@ -232,7 +234,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
             wanted.flags = wanted.flags.without(Flags::SEEN).and(Flags(item.flags.0 & Flags::SEEN.0));
         }
         if wanted == item {
-            return Ok(placed(at.id, &item));
+            return Ok(Placed { changed: false, ..placed(at.id, &item) });
         }
         at.need(needed(&item, &wanted))?;
         let was_unseen = !item.flags.has(Flags::SEEN);
@@ -268,8 +270,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         item.filter_date = new.filter_date.unwrap_or(old_date);
         self.log_change(at, &mut item, knew, true)?;
         if item.filter_date != old_date {
-            item.former_dates.push((item.modseq, old_date));
-            self.put_item(at.id, &item);
+            self.remember_date(at.id, &mut item, old_date)?;
         }
         self.tx.put(rows::date_key(at.id, position(&item)), Bytes::new());
         self.tx.put(rows::record_key(at.id, uid), Record::encode(&new.prefix, &new.record));
@@ -318,8 +319,10 @@ impl<'t, 'g> MailTx<'t, 'g> {
         from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
         let (item, record) = self.whole(from.id, uid)?;
         self.leave(from, &item, None)?;
-        self.keep_expunged(from, item.clone(), record)?;
-        Ok(placed(from.id, &item))
+        let tombstone = self.folder_row(from.id)?.highest;
+        let gone = Placed { modseq: tombstone, ..placed(from.id, &item) };
+        self.keep_expunged(from, item, record)?;
+        Ok(gone)
     }
 
     /// An item of a folder; `Missing` if there is none.
@@ -377,8 +380,9 @@ impl<'t, 'g> MailTx<'t, 'g> {
         item: &Item,
         moved_to: Option<(FolderId, Uid)>,
     ) -> Result<(), Error> {
-        self.tx.delete(rows::log_key(from.id, item.born));
-        self.tx.delete(rows::log_key(from.id, item.modseq));
+        for at in rows::log_rows_of(item) {
+            self.tx.delete(rows::log_key(from.id, at));
+        }
         self.tx.delete(rows::owner_log_key(from.owner, item.modseq));
         self.tx.delete(rows::date_key(from.id, position(item)));
         self.tx.delete(rows::item_key(from.id, item.uid));
@@ -431,7 +435,9 @@ impl<'t, 'g> MailTx<'t, 'g> {
             && (item.silent_for.is(self.origin)
                 || (item.born == item.modseq && item.born_by.is(self.origin))
                 || knew.0.is_some_and(|seen| item.modseq <= seen));
-        if item.modseq != item.born {
+        if item.former_dates.last().is_some_and(|(until, _)| *until == item.modseq) {
+            self.tx.put(rows::log_key(at.id, item.modseq), rows::row(&LogRow::Redated { uid: item.uid }));
+        } else if item.modseq != item.born {
             self.tx.delete(rows::log_key(at.id, item.modseq));
         }
         self.tx.delete(rows::owner_log_key(at.owner, item.modseq));
@@ -445,6 +451,19 @@ impl<'t, 'g> MailTx<'t, 'g> {
         self.tx.put(rows::log_key(at.id, item.modseq), rows::row(&LogRow::Change { uid: item.uid }));
         self.tx.put(rows::owner_log_key(at.owner, item.modseq), owner_log_value(at.id, item.uid));
         self.put_item(at.id, item);
+        Ok(())
+    }
+
+    /// Keeps the filter date that ended with the latest change.
+    fn remember_date(&mut self, folder: FolderId, item: &mut Item, old: Millis) -> Result<(), Error> {
+        item.former_dates.push((item.modseq, old));
+        if item.former_dates.len() > FORMER_DATES_MAX {
+            let (forgotten, _) = item.former_dates.remove(0);
+            self.tx.delete(rows::log_key(folder, forgotten));
+            let row = self.folder_row(folder)?;
+            row.purged = row.purged.max(forgotten);
+        }
+        self.put_item(folder, item);
         Ok(())
     }
 
@@ -582,7 +601,7 @@ fn position(item: &Item) -> Position {
 }
 
 fn placed(folder: FolderId, item: &Item) -> Placed {
-    Placed { folder, uid: item.uid, modseq: item.modseq, content: item.content }
+    Placed { folder, uid: item.uid, modseq: item.modseq, content: item.content, changed: true }
 }
 
 fn owner_log_value(folder: FolderId, uid: Uid) -> Vec<u8> {

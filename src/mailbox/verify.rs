@@ -159,6 +159,9 @@ impl Check<'_> {
         for item in &items {
             sums.add(item);
             self.item(folder, item)?;
+            for (until, _) in &item.former_dates {
+                wanted.insert(*until, LogRow::Redated { uid: item.uid });
+            }
             wanted.insert(item.born, LogRow::Birth { uid: item.uid });
             if item.modseq != item.born {
                 wanted.insert(item.modseq, LogRow::Change { uid: item.uid });

@@ -190,85 +190,85 @@ impl<'v> Walk<'v> {
             self.more = true;
             return Ok(ControlFlow::Break(()));
         }
-        match row {
-            LogRow::Birth { uid } => self.birth(uid)?,
-            LogRow::Change { uid } => self.change(uid)?,
+        let done = match row {
+            LogRow::Birth { uid } => self.birth(uid, at)?,
+            LogRow::Change { uid } => self.change(uid, at, true)?,
+            LogRow::Redated { uid } => self.change(uid, at, false)?,
             LogRow::Tombstone { uid, born, born_by, filter_date, former_dates, silent_for, .. } => {
-                let date = date_at(&former_dates, filter_date, self.start);
+                // An item that is gone has no rows left at which its date changed. A client that might
+                // have had it at any of its dates is told: it ignores a Delete of what it lacks.
+                let at_some_date = former_dates.iter().any(|(_, date)| self.reaches(uid, *date));
+                let told = born <= self.start && (at_some_date || self.reaches(uid, filter_date));
                 let own_untold = self.is_own(born_by, born) && born > self.start;
-                let had = own_untold || (born <= self.start && self.reaches(uid, date));
                 self.state.held.retain(|held| *held != uid);
-                if had && !silent_for.is(self.round.device) {
-                    self.tell(uid, Step::Delete(uid));
-                }
+                let knows = silent_for.is(self.round.device);
+                knows || !(told || own_untold) || self.tell(uid, Step::Delete(uid))
             }
+        };
+        if !done {
+            // A second word on one item waits for the next round: none stands in an answer twice.
+            self.more = true;
+            return Ok(ControlFlow::Break(()));
         }
         self.state.cursor = at;
         Ok(ControlFlow::Continue(()))
     }
 
-    fn birth(&mut self, uid: Uid) -> Result<(), Error> {
-        let Some(facts) = self.view.facts(uid)? else { return Ok(()) };
-        let position = Position { date: facts.filter_date, uid: uid.0 };
+    /// The item came at `at`. False when it cannot be told in this round.
+    fn birth(&mut self, uid: Uid, at: Modseq) -> Result<bool, Error> {
+        let Some(facts) = self.view.facts(uid)? else { return Ok(true) };
+        let position = Position { date: date_at(&facts.former_dates, facts.filter_date, at), uid: uid.0 };
         let own = self.is_own(facts.born_by, facts.born);
-        if position >= self.state.reached {
-            if !own {
-                self.tell(uid, Step::Add(uid));
-            }
-        } else if own {
-            self.keep_or_take(uid, position);
-        }
-        Ok(())
+        let within = position >= self.state.reached;
+        Ok(match (within, own) {
+            (true, false) => self.tell(uid, Step::Add(uid)),
+            (false, true) => self.keep_or_take(uid, position),
+            _ => true,
+        })
     }
 
-    fn change(&mut self, uid: Uid) -> Result<(), Error> {
-        if self.told.contains(&uid) {
-            return Ok(());
-        }
-        let Some(facts) = self.view.facts(uid)? else { return Ok(()) };
-        let before = date_at(&facts.former_dates, facts.filter_date, self.start);
-        // An own addition walked past in this round was sorted by its present date.
-        let before = if facts.born > self.start { facts.filter_date } else { before };
-        let had = self.reaches(uid, before);
-        let position = Position { date: facts.filter_date, uid: uid.0 };
+    /// The item changed at `at`; `latest` when that was its latest change, else only its date counts.
+    /// False when it cannot be told in this round.
+    fn change(&mut self, uid: Uid, at: Modseq, latest: bool) -> Result<bool, Error> {
+        let Some(facts) = self.view.facts(uid)? else { return Ok(true) };
+        let date = |seen| date_at(&facts.former_dates, facts.filter_date, seen);
+        let had = self.reaches(uid, date(Modseq(at.0.saturating_sub(1))));
+        let position = Position { date: date(at), uid: uid.0 };
         let within = position >= self.state.reached;
-        let content = facts.content_modseq > self.start;
-        match (had, within) {
-            (true, true) => {
-                self.state.held.retain(|held| *held != uid);
-                if !facts.silent_for.is(self.round.device) {
-                    self.tell(uid, Step::Change { uid, content });
-                }
-            }
-            (true, false) => {
-                let took = self.took_away;
-                self.keep_or_take(uid, position);
-                if self.state.held.contains(&uid) && !facts.silent_for.is(self.round.device) {
-                    self.tell(uid, Step::Change { uid, content });
-                }
-                self.took_away |= took;
-            }
-            (false, true) => {
-                self.tell(uid, Step::Add(uid));
-            }
-            (false, false) => {}
+        if !had {
+            return Ok(!within || self.tell(uid, Step::Add(uid)));
         }
-        Ok(())
+        if within {
+            self.state.held.retain(|held| *held != uid);
+        } else if !self.keep_or_take(uid, position) {
+            return Ok(false);
+        }
+        let keeps = within || self.state.held.contains(&uid);
+        if keeps && latest && !facts.silent_for.is(self.round.device) && !self.told.contains(&uid) {
+            let content = facts.content_modseq > self.start;
+            return Ok(self.tell(uid, Step::Change { uid, content }));
+        }
+        Ok(true)
     }
 
     /// The client has an item below `reached`: it keeps it if its page is still to come and there is
     /// room to remember that, else it is taken away.
-    fn keep_or_take(&mut self, uid: Uid, position: Position) {
-        if self.state.held.contains(&uid) {
-            return;
-        }
+    /// False when it cannot be told in this round.
+    fn keep_or_take(&mut self, uid: Uid, position: Position) -> bool {
         let wanted = position >= Position::cut_off(self.round.wanted);
-        if wanted && self.state.held.len() < HELD_MAX {
-            self.state.held.push(uid);
-        } else {
-            self.took_away |= wanted;
-            self.tell(uid, Step::SoftDelete(uid));
+        let held = self.state.held.contains(&uid);
+        if wanted && (held || self.state.held.len() < HELD_MAX) {
+            if !held {
+                self.state.held.push(uid);
+            }
+            return true;
         }
+        if !self.tell(uid, Step::SoftDelete(uid)) {
+            return false;
+        }
+        self.state.held.retain(|other| *other != uid);
+        self.took_away |= wanted;
+        true
     }
 
     /// Moves `reached` towards the cut-off, as far as the window goes. The cursor is at the head here,
@@ -343,9 +343,13 @@ impl<'v> Walk<'v> {
         Ok(())
     }
 
-    fn tell(&mut self, uid: Uid, step: Step) {
-        self.told.insert(uid);
-        self.steps.push(step);
+    /// Adds a step, unless the item has one already in this round.
+    fn tell(&mut self, uid: Uid, step: Step) -> bool {
+        let first = self.told.insert(uid);
+        if first {
+            self.steps.push(step);
+        }
+        first
     }
 
     fn full(&mut self) -> bool {
