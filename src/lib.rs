@@ -1,1 +1,2 @@
 //! Folkmoot: a groupware and Exchange ActiveSync server over one shared folder and permission store.
+pub mod message;
