@@ -7,7 +7,7 @@ use super::{charset, header, limits};
 
 /// Reads an address list as it stood in its field. Never fails; `true` beside the list says that
 /// some addresses were left out.
-pub fn parse(value: &[u8]) -> (Vec<Address<'_>>, bool) {
+pub fn parse(value: &[u8]) -> (Vec<Address<'static>>, bool) {
     let mut parser = Parser { input: value, ..Parser::default() };
     parser.run();
     (parser.list, parser.truncated)
@@ -90,10 +90,10 @@ struct Parser<'a> {
     at: usize,
     phrase: Phrase,
     /// What stood in angle brackets.
-    angle: Option<Address<'a>>,
+    angle: Option<Address<'static>>,
     comment: Phrase,
     in_group: bool,
-    list: Vec<Address<'a>>,
+    list: Vec<Address<'static>>,
     truncated: bool,
 }
 
@@ -302,7 +302,7 @@ impl Parser<'_> {
 
 /// Splits at the last unquoted `@`. Text before a blank in the local part is no part of it
 /// ("Joe joe@example.org" without brackets).
-fn split_at<'a>(phrase: &Phrase) -> (Text<'a>, Text<'a>) {
+fn split_at(phrase: &Phrase) -> (Text<'static>, Text<'static>) {
     let text = |bytes: &[u8]| Text::from(charset::guess(bytes).replace('\0', "").trim().to_owned());
     match phrase.at {
         Some(at) => {

@@ -245,8 +245,8 @@ mod tests {
         assert_eq!(unix("2003-07-01T10:52:37+02:00"), want);
         assert_eq!(unix("Tue, 1 Jul 2003 (a (nested) comment) 10:52:37 +0200"), want);
         assert_eq!(unix("1 Jul 103 10:52:37 +0200"), want);
-        assert_eq!(unix("Tue, 1 Jul 2003 10:52 GMT"), Some((1_057_049_520, 0)));
-        assert_eq!(unix("Tue, 1 Jul 2003 10:52:00 -0330"), Some((1_057_062_120, -210)));
+        assert_eq!(unix("Tue, 1 Jul 2003 10:52 GMT"), Some((1_057_056_720, 0)));
+        assert_eq!(unix("Tue, 1 Jul 2003 10:52:00 -0330"), Some((1_057_069_320, -210)));
     }
 
     #[test]
@@ -283,7 +283,8 @@ mod tests {
 
         #[test]
         fn any_number_can_be_formatted(unix: i64, offset_minutes: i16) {
-            proptest::prop_assert!(format(Date { unix, offset_minutes }).len() >= 30);
+            let text = format(Date { unix, offset_minutes });
+            proptest::prop_assert!(text.len() >= 30);
         }
     }
 }
