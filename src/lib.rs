@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod mailbox;
+pub mod message;
 pub mod policy;
 pub mod store;
