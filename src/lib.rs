@@ -1,6 +1,7 @@
 //! Folkmoot: a groupware and Exchange ActiveSync server over one shared folder and permission store.
 
 pub mod clock;
+pub mod config;
 pub mod mailbox;
 pub mod message;
 pub mod policy;
