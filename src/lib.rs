@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod doors;
 pub mod mailbox;
 pub mod message;
 pub mod policy;

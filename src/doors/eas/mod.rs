@@ -1,0 +1,14 @@
+//! Exchange ActiveSync: phones and Outlook, over HTTP and WBXML.
+//!
+//! A request is read in [`request`] (query, headers, body), gets its user, device and policy checked in
+//! `conn`, is handled by one file of `cmd` and answered through [`reply`], the one place where errors
+//! become ActiveSync's words.
+
+mod cmd;
+mod reply;
+mod request;
+mod session;
+
+pub use reply::{Failure, Reply, Status};
+pub use request::{Command, Query, Version};
+pub use session::Session;

@@ -1,0 +1,174 @@
+//! Answers, and the one place where errors become ActiveSync's words: the common status codes of
+//! MS-ASCMD §2.2.2 from 14.0 on, HTTP status codes before.
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use wbxml::{Element, Tag, Version};
+
+use crate::mailbox;
+
+/// What a command answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// 200 without a body: nothing to say.
+    Empty,
+    /// A WBXML document.
+    Document(Element<'static>),
+    /// A WBXML document and the parts that it refers to by number from 1. MS-ASCMD §2.2.1.10.1.
+    Multipart(Element<'static>, Vec<Bytes>),
+    /// Octets that are no WBXML, with their media type. GetAttachment.
+    Octets(String, Bytes),
+}
+
+/// Common status codes. MS-ASCMD §2.2.2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum Status {
+    InvalidContent = 101,
+    InvalidWbxml = 102,
+    InvalidXml = 103,
+    InvalidDateTime = 104,
+    InvalidCombinationOfIds = 105,
+    InvalidIds = 106,
+    InvalidMime = 107,
+    DeviceIdMissingOrInvalid = 108,
+    DeviceTypeMissingOrInvalid = 109,
+    ServerError = 110,
+    ServerErrorRetryLater = 111,
+    MailboxQuotaExceeded = 113,
+    SendQuotaExceeded = 115,
+    MessageRecipientUnresolved = 116,
+    MessageReplyNotAllowed = 117,
+    MessagePreviouslySent = 118,
+    MessageHasNoRecipient = 119,
+    MailSubmissionFailed = 120,
+    MessageReplyFailed = 121,
+    AttachmentIsTooLarge = 122,
+    UserHasNoMailbox = 123,
+    UserDisabledForSync = 126,
+    DeviceIsBlockedForThisUser = 129,
+    AccessDenied = 130,
+    AccountDisabled = 131,
+    SyncStateNotFound = 132,
+    CommandNotSupported = 137,
+    VersionNotSupported = 138,
+    DeviceNotFullyProvisionable = 139,
+    RemoteWipeRequested = 140,
+    LegacyDeviceOnStrictPolicy = 141,
+    DeviceNotProvisioned = 142,
+    PolicyRefresh = 143,
+    InvalidPolicyKey = 144,
+    UnexpectedItemClass = 147,
+    InvalidStoredRequest = 149,
+    ItemNotFound = 150,
+    TooManyFolders = 151,
+    NoFoldersFound = 152,
+    ItemsLostAfterMove = 153,
+    FailureInMoveOperation = 154,
+    InvalidDestinationFolder = 156,
+    DeviceInformationRequired = 165,
+    InvalidAccountId = 166,
+    InvalidSmartForwardParameters = 179,
+    InvalidRecipients = 183,
+}
+
+impl Status {
+    /// The number on the wire.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// What says the same in HTTP for versions before 14.0. MS-ASCMD §2.2.2.
+    fn before_14(self) -> StatusCode {
+        match self {
+            Self::InvalidContent | Self::InvalidXml | Self::InvalidIds | Self::InvalidWbxml => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::ServerErrorRetryLater => StatusCode::SERVICE_UNAVAILABLE,
+            Self::MailboxQuotaExceeded | Self::SendQuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+            Self::UserDisabledForSync
+            | Self::DeviceIsBlockedForThisUser
+            | Self::AccessDenied
+            | Self::AccountDisabled
+            | Self::SyncStateNotFound => StatusCode::FORBIDDEN,
+            Self::CommandNotSupported => StatusCode::NOT_IMPLEMENTED,
+            Self::RemoteWipeRequested
+            | Self::LegacyDeviceOnStrictPolicy
+            | Self::DeviceNotProvisioned
+            | Self::PolicyRefresh
+            | Self::InvalidPolicyKey => provision_first(),
+            Self::ServerError | Self::MailSubmissionFailed | Self::MessageReplyFailed => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::ItemNotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// 449: provisioning is needed. MS-ASHTTP §2.2.2.
+fn provision_first() -> StatusCode {
+    // 449 is within 100..1000.
+    StatusCode::from_u16(449).unwrap_or(StatusCode::FORBIDDEN)
+}
+
+/// Why a whole request fails.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// An HTTP status, at every version.
+    Http(StatusCode),
+    /// A common status.
+    Common(Status),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Common(status)
+    }
+}
+
+impl From<mailbox::Error> for Failure {
+    fn from(e: mailbox::Error) -> Self {
+        use crate::store::Error as Store;
+        use mailbox::Error;
+        match e {
+            Error::Missing => Status::ItemNotFound.into(),
+            Error::Denied => Status::AccessDenied.into(),
+            Error::Exists | Error::Invalid(_) => Status::InvalidContent.into(),
+            Error::OverQuota => Status::MailboxQuotaExceeded.into(),
+            Error::Stale => Status::SyncStateNotFound.into(),
+            // Whether it happened is not known, or it may go better later: the client asks again.
+            Error::Store(Store::Full | Store::Unknown(_) | Store::Stopped) => {
+                Status::ServerErrorRetryLater.into()
+            }
+            Error::Store(_) => Status::ServerError.into(),
+        }
+    }
+}
+
+impl From<crate::store::Error> for Failure {
+    fn from(e: crate::store::Error) -> Self {
+        mailbox::Error::Store(e).into()
+    }
+}
+
+impl Failure {
+    /// How a failure is told: a document with a status, whose root is the command's, or an HTTP status.
+    pub fn told(&self, version: Version, root: Option<(Tag, Tag)>) -> Result<Element<'static>, StatusCode> {
+        match (self, root) {
+            (Self::Http(status), _) => Err(*status),
+            (Self::Common(status), Some((root, tag))) if version >= Version::V14_0 => {
+                Ok(Element::new(root).with_number(tag, status.code()))
+            }
+            (Self::Common(status), _) => Err(status.before_14()),
+        }
+    }
+}
+
+/// `Err` of this is a protocol violation in the request.
+impl From<wbxml::BadValue> for Failure {
+    fn from(_: wbxml::BadValue) -> Self {
+        Status::InvalidXml.into()
+    }
+}

@@ -1,0 +1,3 @@
+//! The protocols. A door turns its wire into the model and back; none imports another.
+
+pub mod eas;
