@@ -9,6 +9,7 @@ mod engine;
 mod error;
 pub mod keys;
 mod memory;
+pub mod record;
 mod tx;
 
 use std::sync::Arc;
