@@ -11,7 +11,7 @@ use super::item::{Item, LogRow};
 use super::sync::Position;
 use crate::policy::{Grant, Rights, effective};
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::record::{decode, encode};
+use crate::store::record::{decode_v, encode};
 use crate::store::{KeyRange, Order, Read, prefix_end};
 
 /// The version of all the mailbox's rows.
@@ -85,8 +85,7 @@ pub(super) fn row<T: serde::Serialize>(value: &T) -> Vec<u8> {
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let (_, value) = decode::<T>(bytes)?;
-    Ok(value)
+    Ok(decode_v(VERSION, bytes)?)
 }
 
 /// A folder's row, deleted ones included.

@@ -7,11 +7,12 @@
 //! | 10 | domain | domain | the domain |
 //! | 11 | domain name | folded name | domain |
 //! | 12 | account | account | the account, without secrets |
-//! | 13 | address | folded address | account; primary address or alias |
+//! | 13 | address | domain name, folded local part | account; primary address or alias |
 //! | 14 | account of domain | domain, account | - |
 //! | 15 | credentials | account | password verifiers |
 //! | 16 | app password | account, id | its verifier and label |
 //! | 17 | setting | account, name | e.g. the out-of-office message |
+//! | 18 | directory word | domain, folded word, 0, account | -; for search in the address list |
 //! | 20 | owner | owner | counters: modseq, quota, items |
 //! | 21 | folder | folder | the folder |
 //! | 22 | folder name | owner, parent (0 at the top), folded name | folder |
@@ -50,6 +51,10 @@ pub mod system {
     pub const EPOCH: &str = "epoch";
     /// The next id of this node.
     pub const NEXT_ID: &str = "next-id";
+    /// The domain that completes a bare user name.
+    pub const PRIMARY_DOMAIN: &str = "primary-domain";
+    /// Makes what is answered for unknown users look like, and stay, the same over restarts.
+    pub const DIRECTORY_SECRET: &str = "directory-secret";
 }
 
 /// A table's first byte.
@@ -66,6 +71,7 @@ pub enum Table {
     Credentials = 0x15,
     AppPassword = 0x16,
     Setting = 0x17,
+    DirectoryWord = 0x18,
     Owner = 0x20,
     Folder = 0x21,
     FolderName = 0x22,

@@ -146,7 +146,7 @@ impl Query {
 }
 
 /// Reads a version as it stands in MS-ASProtocolVersion. Versions before 12.1 are not spoken.
-pub fn version_of(text: &str) -> Option<Version> {
+pub(super) fn version_of(text: &str) -> Option<Version> {
     match text.trim() {
         "12.1" => Some(Version::V12_1),
         "14.0" => Some(Version::V14_0),
