@@ -74,7 +74,7 @@ impl Mailbox {
 
     /// An item's whole message: its trace prefix and its body, checked against its hash.
     pub fn message(&self, view: &View, folder: &Folder, item: &Item) -> Result<Bytes, Error> {
-        let body = self.store.body_in(view.reader(), &BodyId::from(item.body))?;
+        let body = view.reader().body(&BodyId(item.body))?;
         let record = view.record(folder, item.uid)?;
         let prefix = record.as_ref().map(Record::prefix).unwrap_or_default();
         if prefix.is_empty() {

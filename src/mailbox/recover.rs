@@ -65,11 +65,11 @@ impl<'g> MailTx<'_, 'g> {
         record: Vec<u8>,
     ) -> Result<(), Error> {
         let id = ExpungedId { owner: from.owner(), at: self.now, folder: from.id(), uid: item.uid };
-        let body = BodyId::from(item.body);
+        let body = BodyId(item.body);
         let owner = self.owner_row(from.owner())?;
         owner.expunged_bytes = owner.expunged_bytes.saturating_add(item.size);
         self.store().put(id.key(), rows::row(&Expunged { item, record }));
-        self.store().move_body_reference(body, item_referrer(id.folder, id.uid), id.referrer())?;
+        self.move_body_reference(body, item_referrer(id.folder, id.uid), id.referrer())?;
         Ok(())
     }
 
@@ -80,10 +80,10 @@ impl<'g> MailTx<'_, 'g> {
         }
         let bytes = self.store().get(&id.key())?.ok_or(Error::Missing)?;
         let Expunged { item, record } = rows::read(&bytes)?;
-        let (body, size) = (BodyId::from(item.body), item.size);
+        let (body, size) = (BodyId(item.body), item.size);
         let placed = self.enter(to, Item { dav_name: None, ..item }, record)?;
         self.store().delete(id.key());
-        self.store().move_body_reference(body, id.referrer(), item_referrer(placed.folder, placed.uid))?;
+        self.move_body_reference(body, id.referrer(), item_referrer(placed.folder, placed.uid))?;
         let owner = self.owner_row(id.owner)?;
         owner.expunged_bytes = owner.expunged_bytes.saturating_sub(size);
         Ok(placed)
@@ -99,7 +99,7 @@ impl<'g> MailTx<'_, 'g> {
             let Some(bytes) = self.store().get(&id.key())? else { continue };
             let Expunged { item, .. } = rows::read(&bytes)?;
             self.store().delete(id.key());
-            self.store().release_body(BodyId::from(item.body), id.referrer())?;
+            self.store().release_body(BodyId(item.body), id.referrer())?;
             let owner = self.owner_row(owner)?;
             owner.expunged_bytes = owner.expunged_bytes.saturating_sub(item.size);
         }
@@ -150,7 +150,7 @@ impl<'g> MailTx<'_, 'g> {
             let mut parts = Parts::of(key);
             let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
             if let Ok(item) = rows::item_of(uid, value) {
-                bodies.push((BodyId::from(item.body), item_referrer(id, uid), item.size));
+                bodies.push((BodyId(item.body), item_referrer(id, uid), item.size));
                 if let Some(ical) = &item.ical_uid {
                     keys.push(rows::ical_key(folder.owner, ical, id));
                 }

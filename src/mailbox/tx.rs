@@ -64,7 +64,7 @@ impl Granted<'_> {
 }
 
 /// An item about to be added.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewItem {
     /// Its body, staged in the store.
     pub body: StagedBody,
@@ -91,7 +91,7 @@ pub struct NewItem {
 }
 
 /// A new content for an item.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewContent {
     /// Its body, staged in the store.
     pub body: StagedBody,
@@ -187,7 +187,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
     /// Adds an item.
     pub fn append(&mut self, to: &Granted<'g>, new: NewItem) -> Result<Placed, Error> {
         to.need(Rights::INSERT)?;
-        let size = new.body.len().saturating_add(new.prefix.len() as u64);
+        let size = new.body.size().saturating_add(new.prefix.len() as u64);
         self.check_quota(to.owner, size)?;
         let content = self.tx.new_id()?;
         let thread = self.thread(to.owner, content, &new.thread)?;
@@ -208,7 +208,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
             former_dates: Vec::new(),
             size,
             thread,
-            body: *new.body.id().as_bytes(),
+            body: new.body.id().0,
             dav_name: new.dav_name,
             ical_uid: new.ical_uid,
             properties: new.properties,
@@ -259,12 +259,12 @@ impl<'t, 'g> MailTx<'t, 'g> {
     ) -> Result<Placed, Error> {
         at.need(Rights::INSERT)?;
         let mut item = self.item(at.id, uid)?;
-        let size = new.body.len().saturating_add(new.prefix.len() as u64);
+        let size = new.body.size().saturating_add(new.prefix.len() as u64);
         self.check_quota(at.owner, size.saturating_sub(item.size))?;
         self.count(at, -1, &item)?;
-        let old_body = BodyId::from(item.body);
+        let old_body = BodyId(item.body);
         item.size = size;
-        item.body = *new.body.id().as_bytes();
+        item.body = new.body.id().0;
         let old_date = item.filter_date;
         self.tx.delete(rows::date_key(at.id, position(&item)));
         item.filter_date = new.filter_date.unwrap_or(old_date);
@@ -276,7 +276,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         self.tx.put(rows::record_key(at.id, uid), Record::encode(&new.prefix, &new.record));
         self.count(at, 1, &item)?;
         let referrer = item_referrer(at.id, uid);
-        if old_body != *new.body.id() {
+        if old_body != new.body.id() {
             self.tx.attach_body(&new.body, referrer)?;
             self.tx.release_body(old_body, referrer)?;
         }
@@ -295,10 +295,10 @@ impl<'t, 'g> MailTx<'t, 'g> {
             self.check_quota(to.owner, item.size)?;
         }
         self.leave(from, &item, None)?;
-        let body = BodyId::from(item.body);
+        let body = BodyId(item.body);
         let placed = self.enter(to, arriving(item, self.origin), record)?;
         self.set_moved_to(from.id, placed)?;
-        self.tx.move_body_reference(body, item_referrer(from.id, uid), item_referrer(to.id, placed.uid))?;
+        self.move_body_reference(body, item_referrer(from.id, uid), item_referrer(to.id, placed.uid))?;
         Ok(placed)
     }
 
@@ -308,9 +308,9 @@ impl<'t, 'g> MailTx<'t, 'g> {
         to.need(Rights::INSERT)?;
         let (item, record) = self.whole(from.id, uid)?;
         self.check_quota(to.owner, item.size)?;
-        let body = BodyId::from(item.body);
+        let body = BodyId(item.body);
         let placed = self.enter(to, arriving(item, self.origin), record)?;
-        self.tx.share_body(body, item_referrer(to.id, placed.uid))?;
+        self.tx.refer_to_body(body, item_referrer(to.id, placed.uid))?;
         Ok(placed)
     }
 
@@ -333,6 +333,17 @@ impl<'t, 'g> MailTx<'t, 'g> {
     /// The store's transaction, for rows of others that belong to the same change.
     pub fn store(&mut self) -> &mut Tx<'g> {
         self.tx
+    }
+
+    /// Lets another row refer to a body instead, without a moment in which nothing does.
+    pub(super) fn move_body_reference(
+        &mut self,
+        body: BodyId,
+        from: Referrer,
+        to: Referrer,
+    ) -> Result<(), Error> {
+        self.tx.refer_to_body(body, to)?;
+        Ok(self.tx.release_body(body, from)?)
     }
 
     pub(super) fn whole(&self, folder: FolderId, uid: Uid) -> Result<(Item, Vec<u8>), Error> {

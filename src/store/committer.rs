@@ -3,23 +3,33 @@
 //!
 //! Writers meanwhile queue up, so the more there are the larger the groups get: sixteen writers share
 //! one fsync. A transaction sees what those before it in its group wrote.
+//!
+//! After a commit with unknown outcome the committer takes no more writes. When the disk was full it
+//! asks the engine to recover once there is room again; otherwise the store has failed for good, and
+//! the process should be restarted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::Error;
-use super::engine::Engine;
-use super::tx::{AfterCommit, Overlay, Tx, changes};
+use super::engine::{Engine, Snapshot};
+use super::failpoint::fail_point;
+use super::overlay::Overlay;
+use super::tx::{AfterCommit, Surroundings, Tx};
+use crate::clock;
 
 /// Most bytes of new values in one group, so that large bodies do not delay others' flags.
 const GROUP_BYTES: usize = 4 << 20;
 /// Most transactions in one group.
 const GROUP_TRANSACTIONS: usize = 512;
+/// Least time between two attempts to recover the engine.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers the caller, with the error of the commit if there was one.
 pub(super) type Tell = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -43,26 +53,33 @@ pub(super) struct Job {
 }
 
 /// Whether there is room for more data; asked once for each group.
-pub(super) type HasRoom = Box<dyn Fn() -> bool + Send>;
+pub type HasRoom = Box<dyn FnMut() -> bool + Send>;
 
 /// The committer's queue and thread.
 pub(super) struct Committer {
     jobs: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    failed: Arc<AtomicBool>,
+    failing: Failing,
 }
+
+/// True once the store has failed for good.
+type Failing = Arc<watch::Sender<bool>>;
 
 impl Committer {
     /// Starts the committer's thread over `engine`.
-    pub(super) fn start(engine: Arc<dyn Engine>, has_room: HasRoom) -> Result<Self, Error> {
+    pub(super) fn start(
+        engine: Arc<dyn Engine>,
+        room: Arc<Mutex<HasRoom>>,
+        around: Surroundings,
+    ) -> Result<Self, Error> {
         let (jobs, queue) = channel();
-        let failed = Arc::new(AtomicBool::new(false));
-        let worker = Worker { engine, has_room, failed: failed.clone() };
+        let failing = Failing::new(watch::Sender::new(false));
+        let worker = Worker { engine, room, around, health: Health::Well, failing: failing.clone() };
         let thread = std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || worker.serve(&queue))
             .map_err(|e| Error::Unusable(e.to_string()))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), failed })
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), failing })
     }
 
     /// Queues a transaction; its verdict's `tell` is called in any case.
@@ -72,13 +89,18 @@ impl Committer {
             None => Some(job),
         };
         if let Some(job) = refused {
-            ((job.run)(Err(Error::Stopped)).tell)(Err(Error::Stopped));
+            refuse(job, &Error::Stopped);
         }
     }
 
-    /// True once a commit has failed: the process should be restarted.
-    pub(super) fn failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+    /// Becomes true once the store has failed for good: the process should be restarted.
+    pub(super) fn failed(&self) -> watch::Receiver<bool> {
+        self.failing.subscribe()
+    }
+
+    /// Takes no more writes.
+    pub(super) fn fail(&self, why: &Error) {
+        fail(&self.failing, why);
     }
 
     /// Lets the queued transactions finish and ends the thread.
@@ -93,10 +115,27 @@ impl Committer {
     }
 }
 
+fn fail(failing: &Failing, why: &Error) {
+    tracing::error!(error = %why, "the store takes no more writes; the process should be restarted");
+    failing.send_replace(true);
+}
+
+/// Whether the engine takes commits.
+enum Health {
+    Well,
+    /// A commit failed, perhaps for want of space; it may be possible to go on.
+    Suspended {
+        was_full: bool,
+        next_attempt: Instant,
+    },
+}
+
 struct Worker {
     engine: Arc<dyn Engine>,
-    has_room: HasRoom,
-    failed: Arc<AtomicBool>,
+    room: Arc<Mutex<HasRoom>>,
+    around: Surroundings,
+    health: Health,
+    failing: Failing,
 }
 
 /// The transactions of one group that are waiting for durability.
@@ -109,74 +148,159 @@ struct Group {
 }
 
 impl Worker {
-    fn serve(&self, queue: &Receiver<Job>) {
+    fn serve(mut self, queue: &Receiver<Job>) {
         while let Ok(first) = queue.recv() {
-            let base = match self.base() {
-                Ok(base) => base,
-                Err(e) => {
-                    refuse(first, e);
-                    continue;
+            let room = self.has_room();
+            match self.base(room) {
+                Ok(base) => {
+                    let group = self.gather(first, queue, room, &*base);
+                    // Nothing of this group reads any more; the engine may drop what it kept for it.
+                    drop(base);
+                    self.finish(group);
                 }
-            };
-            let full = !(self.has_room)();
-            let mut group = Group::default();
-            let mut next = Some(first);
-            let mut count = 0;
-            while let Some(job) = next.take() {
-                if job.grows && full {
-                    refuse(job, Error::Full);
-                } else {
-                    run(job, &*base, &mut group);
-                }
-                count += 1;
-                if count < GROUP_TRANSACTIONS && group.bytes < GROUP_BYTES {
-                    next = queue.try_recv().ok();
-                }
+                Err(e) => refuse(first, &e),
             }
-            self.finish(group);
         }
     }
 
-    fn base(&self) -> Result<Box<dyn super::engine::Snapshot>, Error> {
-        if self.failed.load(Ordering::Acquire) { Err(Error::Stopped) } else { self.engine.snapshot() }
+    fn has_room(&self) -> bool {
+        (self.room.lock())()
+    }
+
+    /// Runs `first` and what is queued behind it, as far as one group goes.
+    fn gather(&self, first: Job, queue: &Receiver<Job>, room: bool, base: &dyn Snapshot) -> Group {
+        let mut group = Group::default();
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some(job) = next.take() {
+            if job.grows && !room {
+                refuse(job, &Error::Full);
+            } else {
+                run(job, base, &self.around, &mut group);
+            }
+            count += 1;
+            if count < GROUP_TRANSACTIONS && group.bytes < GROUP_BYTES {
+                next = queue.try_recv().ok();
+            }
+        }
+        group
+    }
+
+    /// The view the next group runs over.
+    fn base(&mut self, room: bool) -> Result<Box<dyn Snapshot>, Error> {
+        if *self.failing.borrow() {
+            return Err(Error::Stopped);
+        }
+        match self.health {
+            Health::Well => {}
+            Health::Suspended { was_full, next_attempt } => self.try_recover(room, was_full, next_attempt)?,
+        }
+        self.engine.snapshot()
+    }
+
+    fn try_recover(&mut self, room: bool, was_full: bool, next_attempt: Instant) -> Result<(), Error> {
+        if !room || clock::instant() < next_attempt {
+            return Err(Error::Full);
+        }
+        match self.engine.recover(was_full) {
+            Ok(()) => {
+                tracing::info!("the store takes writes again");
+                self.health = Health::Well;
+                Ok(())
+            }
+            Err(Error::Full) => {
+                self.suspend(was_full);
+                Err(Error::Full)
+            }
+            Err(e) => {
+                fail(&self.failing, &e);
+                Err(Error::Stopped)
+            }
+        }
+    }
+
+    fn suspend(&mut self, was_full: bool) {
+        self.health = Health::Suspended { was_full, next_attempt: clock::instant() + RECOVERY_PAUSE };
     }
 
     /// Durable first, heard of second.
-    fn finish(&self, group: Group) {
-        let outcome =
-            if group.overlay.is_empty() { Ok(()) } else { self.engine.commit(changes(group.overlay)) };
-        match &outcome {
-            Ok(()) => group.after.into_iter().for_each(|f| f()),
-            Err(Error::Full) => {}
-            Err(e) => {
-                tracing::error!(error = %e, "a commit failed; the store takes no more writes");
-                self.failed.store(true, Ordering::Release);
-            }
+    fn finish(&mut self, group: Group) {
+        let outcome = if group.overlay.is_empty() { Ok(()) } else { self.commit(group.overlay) };
+        if outcome.is_ok() {
+            group.after.into_iter().for_each(guarded);
         }
         for tell in group.tells {
-            tell(outcome.clone());
+            let outcome = outcome.clone();
+            guarded(move || tell(outcome));
+        }
+    }
+
+    fn commit(&mut self, overlay: Overlay) -> Result<(), Error> {
+        let outcome = before_commit().and_then(|()| self.engine.commit(overlay.into_changes()));
+        fail_point!("after-commit-before-tell");
+        match &outcome {
+            Ok(()) | Err(Error::Full) => {}
+            Err(e) => {
+                tracing::error!(error = %e, "a commit failed");
+                let was_full = !self.has_room();
+                self.suspend(was_full);
+                // Without shortage of space there is nothing to wait for: it recovers now or never.
+                if let Err(Error::Stopped) = self.recover_now(was_full) {
+                    fail(&self.failing, e);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// After a failed commit: `Stopped` when the engine will never recover.
+    fn recover_now(&mut self, was_full: bool) -> Result<(), Error> {
+        if was_full {
+            return Err(Error::Full);
+        }
+        match self.engine.recover(false) {
+            Ok(()) => {
+                self.health = Health::Well;
+                Ok(())
+            }
+            Err(Error::Full) => Err(Error::Full),
+            Err(_) => Err(Error::Stopped),
         }
     }
 }
 
-fn refuse(job: Job, e: Error) {
-    ((job.run)(Err(e.clone())).tell)(Err(e));
+fn before_commit() -> Result<(), Error> {
+    fail_point!("before-commit", fails);
+    Ok(())
 }
 
-fn run(job: Job, base: &dyn super::engine::Snapshot, group: &mut Group) {
-    let mut tx = Tx::new(base, &group.overlay);
-    // A bug in one transaction must not end the committer for all; its caller sees the channel close.
+fn refuse(job: Job, e: &Error) {
+    guarded(|| ((job.run)(Err(e.clone())).tell)(Err(e.clone())));
+}
+
+/// Runs a caller's code: a bug in it must not end the committer for all.
+fn guarded(f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        tracing::error!("what follows a transaction panicked");
+    }
+}
+
+fn run(job: Job, base: &dyn Snapshot, around: &Surroundings, group: &mut Group) {
+    fail_point!("before-run");
+    let mut tx = Tx::new(base, &group.overlay, around);
+    // The closure's own panics are answered in its verdict; this is for those of its error type.
     let Ok(verdict) = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(&mut tx)))) else {
         tracing::error!("a transaction panicked; nothing of it is kept");
         return;
     };
+    fail_point!("after-run");
     if !verdict.keep {
         // Nothing of it waits for durability, yet what it read may: it is answered with its group.
         group.tells.push(verdict.tell);
         return;
     }
     let (own, bytes, after) = tx.into_parts();
-    group.overlay.extend(own);
+    group.overlay.absorb(own);
     group.bytes = group.bytes.saturating_add(bytes);
     group.after.extend(after);
     group.tells.push(verdict.tell);

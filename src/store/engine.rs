@@ -1,5 +1,5 @@
 //! What an engine must do: point get and ordered scan over a snapshot, and an atomic batch that is
-//! durable when the call returns. Nothing else. `tests/store/conformance.rs` defines it by example.
+//! durable when the call returns. Nothing else. The conformance suite in `tests` defines it by example.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -22,7 +22,7 @@ pub enum Space {
 pub struct Change {
     /// The map that is changed.
     pub space: Space,
-    /// The key, at most 1,024 bytes.
+    /// The key, of 1 to 1,024 bytes.
     pub key: Vec<u8>,
     /// The new value, or `None` to remove the key. Removing an absent key is no error.
     pub value: Option<Bytes>,
@@ -73,6 +73,15 @@ pub trait Engine: Send + Sync {
     /// A view of the present state. Cheap: one is taken for every request.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error>;
     /// Applies all of `batch` or nothing, and returns only when it would survive a power cut.
-    /// Only one caller commits at a time. After an error the outcome is unknown.
+    /// Only one caller commits at a time. After `Full` and `Stopped` nothing of it was applied; after
+    /// any other error the outcome is unknown.
     fn commit(&self, batch: Vec<Change>) -> Result<(), Error>;
+    /// Called by the committer after a failed commit, once there is room again: makes the engine take
+    /// commits again without a restart of the process. `was_full` tells whether the disk was short of
+    /// space when the commit failed. `Full` means "ask again later"; any other error means never, as
+    /// after a failed fsync, which leaves a page cache that cannot be trusted.
+    fn recover(&self, was_full: bool) -> Result<(), Error> {
+        let _ = was_full;
+        Err(Error::Stopped)
+    }
 }

@@ -13,6 +13,8 @@ pub enum Error {
     Unknown(String),
     /// The store takes no more writes, after an `Unknown` or because it shuts down.
     Stopped,
+    /// A bug ended the transaction; nothing of it was kept.
+    Panicked,
     /// A stored row or body is damaged: this item alone is unreadable.
     Damaged(String),
     /// The disk or engine refused a read.
@@ -27,6 +29,7 @@ impl fmt::Display for Error {
             Self::Full => f.write_str("the store is full"),
             Self::Unknown(why) => write!(f, "a commit failed with unknown outcome: {why}"),
             Self::Stopped => f.write_str("the store takes no more writes"),
+            Self::Panicked => f.write_str("the transaction ended in a bug; nothing of it was kept"),
             Self::Damaged(what) => write!(f, "damaged data: {what}"),
             Self::Io(why) => write!(f, "the store cannot be read: {why}"),
             Self::Unusable(why) => write!(f, "the data folder cannot be used: {why}"),

@@ -3,7 +3,7 @@
 //!
 //! | Byte | Table | Parts | Value |
 //! |---|---|---|---|
-//! | 01 | system | name | schema version, epoch, id counter, secrets |
+//! | 01 | system | name | schema version, epoch, each node's id counter, secrets |
 //! | 10 | domain | domain | the domain |
 //! | 11 | domain name | folded name | domain |
 //! | 12 | account | account | the account, without secrets |
@@ -28,7 +28,7 @@
 //! | 2F | seen overlay | folder, user, chunk of UIDs | bits |
 //! | 30 | expunged | owner, time, folder, uid | item and record, recoverable |
 //! | 31 | thread | owner, digest of Message-ID or base subject | thread id, time |
-//! | 40 | body | hash | size, place, dying since |
+//! | 40 | body | hash | size, place, domain, dying since |
 //! | 41 | body reference | hash, kind, referrer | - |
 //! | 50 | device | account, device id | the device |
 //! | 51 | collection state | account, device id, folder | ActiveSync state, constant size |
@@ -49,12 +49,14 @@ pub mod system {
     pub const SCHEMA: &str = "schema";
     /// Raised by every restore.
     pub const EPOCH: &str = "epoch";
-    /// The next id of this node.
+    /// The next id of a node; the node's number follows.
     pub const NEXT_ID: &str = "next-id";
     /// The domain that completes a bare user name.
     pub const PRIMARY_DOMAIN: &str = "primary-domain";
     /// Makes what is answered for unknown users look like, and stay, the same over restarts.
     pub const DIRECTORY_SECRET: &str = "directory-secret";
+    /// A secret; its name follows.
+    pub const SECRET: &str = "secret";
 }
 
 /// A table's first byte.
@@ -205,6 +207,11 @@ impl<'k> Parts<'k> {
         self.u64().map(time_of)
     }
 
+    /// The next bytes of a fixed length.
+    pub fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take()
+    }
+
     /// The next length-prefixed text.
     pub fn text(&mut self) -> Option<&'k str> {
         let len = usize::from(self.take().map(u16::from_be_bytes)?);
@@ -222,4 +229,22 @@ impl<'k> Parts<'k> {
 /// A row of the system table.
 pub fn system_row(name: &str) -> Vec<u8> {
     Key::of(Table::System).raw(name.as_bytes()).done()
+}
+
+/// The row with a node's next id.
+pub(super) fn next_id_row(node: u16) -> Vec<u8> {
+    Key::of(Table::System).raw(system::NEXT_ID.as_bytes()).raw(&node.to_be_bytes()).done()
+}
+
+/// The row of a named secret.
+pub(super) fn secret_row(name: &str) -> Vec<u8> {
+    Key::of(Table::System).raw(system::SECRET.as_bytes()).u8(b':').raw(name.as_bytes()).done()
+}
+
+/// Bits of an id below the node's number.
+pub(super) const ID_COUNTER_BITS: u32 = 48;
+
+/// A number of the system table.
+pub(super) fn number(value: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(value.try_into().ok()?))
 }

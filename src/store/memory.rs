@@ -63,7 +63,7 @@ impl Snapshot for Maps {
     }
 
     fn scan(&self, space: Space, range: &KeyRange, order: Order, visit: &mut Visit<'_>) -> Result<(), Error> {
-        if super::tx::is_empty(range) {
+        if super::overlay::is_empty(range) {
             return Ok(());
         }
         let mut rows = self.map(space).range(range.clone());

@@ -5,23 +5,46 @@
 //! answers when it is durable. `keys` documents every key.
 
 mod body;
+mod collect;
 mod committer;
 mod engine;
 mod error;
+pub mod failpoint;
+mod files;
+mod fjall;
 pub mod keys;
 mod memory;
+mod migrate;
+mod open;
+mod overlay;
 pub mod record;
+mod system;
 mod tx;
+mod verify;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use body::{BodyId, Referrer, StagedBody};
+use parking_lot::Mutex;
+
+pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody};
+pub use collect::{Collected, Collector, Graces};
+pub use committer::HasRoom;
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};
 pub use error::Error;
+pub use fjall::Fjall;
 pub use memory::Memory;
+pub use migrate::SCHEMA;
+pub use open::{EngineKind, StoreOptions};
 pub use tx::{AfterCommit, Read, Reader, Tx};
+pub use verify::{Depth, Report};
 
-use committer::{Committer, HasRoom, Job, Verdict};
+use crate::clock::Clock;
+use body::Bodies;
+use committer::{Committer, Job, Verdict};
+use files::Files;
+use open::FolderLock;
+use tx::Surroundings;
 
 /// The shared store. Cheap to clone; the last clone stops the committer.
 #[derive(Clone)]
@@ -29,9 +52,14 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// Fields drop in this order: the folder is unlocked when the engine is closed.
 struct Inner {
-    engine: Arc<dyn Engine>,
     committer: Committer,
+    engine: Arc<dyn Engine>,
+    bodies: Arc<Bodies>,
+    room: Arc<Mutex<HasRoom>>,
+    clock: Clock,
+    _lock: Option<FolderLock>,
 }
 
 impl Drop for Inner {
@@ -41,10 +69,9 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// A store over an engine that is already open.
+    /// A store over an engine that is already open; large bodies are kept in memory.
     pub fn over(engine: Arc<dyn Engine>, has_room: HasRoom) -> Result<Self, Error> {
-        let committer = Committer::start(engine.clone(), has_room)?;
-        Ok(Self { inner: Arc::new(Inner { engine, committer }) })
+        Self::assemble(engine, Files::in_memory(), has_room, 0, &Clock::system(), None)
     }
 
     /// A store in memory, for tests.
@@ -52,9 +79,34 @@ impl Store {
         Self::over(Arc::new(Memory::default()), Box::new(|| true))
     }
 
+    /// As [`Store::in_memory`], with a clock of the test's own.
+    pub fn in_memory_at(clock: &Clock) -> Result<Self, Error> {
+        let engine = Arc::new(Memory::default());
+        Self::assemble(engine, Files::in_memory(), Box::new(|| true), 0, clock, None)
+    }
+
+    fn assemble(
+        engine: Arc<dyn Engine>,
+        files: Files,
+        has_room: HasRoom,
+        node: u16,
+        clock: &Clock,
+        lock: Option<FolderLock>,
+    ) -> Result<Self, Error> {
+        let secret = system::prepare(&*engine)?;
+        let bodies = Arc::new(Bodies::new(&secret, files));
+        let room = Arc::new(Mutex::new(has_room));
+        let around = Surroundings { node, bodies: bodies.clone() };
+        let committer = Committer::start(engine.clone(), room.clone(), around)?;
+        let inner = Inner { committer, engine, bodies, room, clock: clock.clone(), _lock: lock };
+        let store = Self { inner: Arc::new(inner) };
+        migrate::bring_up(&store)?;
+        Ok(store)
+    }
+
     /// A snapshot to read from.
     pub fn read(&self) -> Result<Reader, Error> {
-        Ok(Reader(self.inner.engine.snapshot()?))
+        Ok(Reader { snapshot: self.inner.engine.snapshot()?, bodies: self.inner.bodies.clone() })
     }
 
     /// Runs `f` as one transaction and blocks until it is durable. When `f` fails, nothing of it is
@@ -64,8 +116,20 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.write_with(true, f)
+    }
+
+    fn write_with<T, E>(
+        &self,
+        grows: bool,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        self.submit(true, f, move |outcome| {
+        self.submit(grows, f, move |outcome| {
             // The caller waits below; it can only be gone with its whole thread.
             let _ = answer.send(outcome);
         });
@@ -122,7 +186,10 @@ impl Store {
     {
         let run = Box::new(move |tx: Result<&mut Tx<'_>, Error>| {
             let result = match tx {
-                Ok(tx) => f(tx),
+                // A bug in one transaction must not end the committer for all.
+                Ok(tx) => {
+                    catch_unwind(AssertUnwindSafe(|| f(tx))).unwrap_or_else(|_| Err(Error::Panicked.into()))
+                }
                 Err(e) => Err(e.into()),
             };
             Verdict {
@@ -138,10 +205,48 @@ impl Store {
         self.inner.committer.submit(Job { grows, run });
     }
 
-    /// True once a commit has failed with unknown outcome: the process should be restarted, since the
-    /// page cache cannot be trusted any more.
+    /// As [`Store::write`], for a change that frees space: it is not refused while the store is full.
+    pub fn shrink<T, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_with(false, f)
+    }
+
+    /// True once a commit has failed with unknown outcome and without hope: the process should be
+    /// restarted, since the page cache cannot be trusted any more.
     pub fn failed(&self) -> bool {
-        self.inner.committer.failed()
+        *self.inner.committer.failed().borrow()
+    }
+
+    /// Ready when the store has failed, see [`Store::failed`]. Pending for ever when it is stopped first.
+    pub fn wait_failed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut failed = self.inner.committer.failed();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// The clock this store was opened with.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    fn bodies(&self) -> &Arc<Bodies> {
+        &self.inner.bodies
+    }
+
+    /// Whether there is room for more data.
+    fn has_room(&self) -> bool {
+        (self.inner.room.lock())()
+    }
+
+    /// Takes no more writes, after a failure outside of a commit that makes the disk untrustworthy.
+    fn fail(&self, why: &Error) {
+        self.inner.committer.fail(why);
     }
 
     /// Finishes the queued transactions and takes no more.

@@ -1,12 +1,14 @@
 //! One transaction: reads over the committer's current view, and the changes laid over it.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Error;
-use super::engine::{Change, KeyRange, Order, Snapshot, Space, Visit};
+use super::body::Bodies;
+use super::engine::{KeyRange, Order, Snapshot, Space, Visit};
+use super::keys;
+use super::overlay::{self, Overlay};
 
 /// What can be asked of the store's state: of a snapshot, or of a transaction under way.
 pub trait Read {
@@ -46,11 +48,14 @@ impl Read for dyn Snapshot {
 }
 
 /// A snapshot of the store that a request reads from.
-pub struct Reader(pub(super) Box<dyn Snapshot>);
+pub struct Reader {
+    pub(super) snapshot: Box<dyn Snapshot>,
+    pub(super) bodies: Arc<Bodies>,
+}
 
 impl Read for Reader {
     fn get_in(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.0.get(space, key)
+        self.snapshot.get(space, key)
     }
     fn scan_in(
         &self,
@@ -59,32 +64,37 @@ impl Read for Reader {
         order: Order,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
-        self.0.scan(space, range, order, visit)
+        self.snapshot.scan(space, range, order, visit)
     }
 }
 
-/// Changes not yet in the engine, by place.
-pub(super) type Overlay = BTreeMap<(Space, Vec<u8>), Option<Bytes>>;
-
 /// Something to do once the transaction is durable and before its caller is answered.
 pub type AfterCommit = Box<dyn FnOnce() + Send>;
+
+/// What a transaction knows of its store.
+pub(super) struct Surroundings {
+    /// This node's number, the top 16 bits of every id it makes.
+    pub(super) node: u16,
+    pub(super) bodies: Arc<Bodies>,
+}
 
 /// A transaction: the committer runs it over its current view. What it reads includes what the
 /// transactions before it in the same group wrote. Nothing of it is kept when its closure fails.
 pub struct Tx<'g> {
     base: &'g dyn Snapshot,
     group: &'g Overlay,
+    around: &'g Surroundings,
     own: Overlay,
     bytes: usize,
     after: Vec<AfterCommit>,
 }
 
 impl<'g> Tx<'g> {
-    pub(super) fn new(base: &'g dyn Snapshot, group: &'g Overlay) -> Self {
-        Self { base, group, own: Overlay::new(), bytes: 0, after: Vec::new() }
+    pub(super) fn new(base: &'g dyn Snapshot, group: &'g Overlay, around: &'g Surroundings) -> Self {
+        Self { base, group, around, own: Overlay::default(), bytes: 0, after: Vec::new() }
     }
 
-    /// Sets a row.
+    /// Sets a row. The key has 1 to 1,024 bytes.
     pub fn put(&mut self, key: Vec<u8>, value: impl Into<Bytes>) {
         self.put_in(Space::Rows, key, value);
     }
@@ -98,17 +108,37 @@ impl<'g> Tx<'g> {
     pub fn put_in(&mut self, space: Space, key: Vec<u8>, value: impl Into<Bytes>) {
         let value = value.into();
         self.bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
-        self.own.insert((space, key), Some(value));
+        self.own.set(space, key, Some(value));
     }
 
     /// Removes a row of `space`; an absent one is no error.
     pub fn delete_in(&mut self, space: Space, key: Vec<u8>) {
-        self.own.insert((space, key), None);
+        self.bytes = self.bytes.saturating_add(key.len());
+        self.own.set(space, key, None);
     }
 
-    /// Runs `f` when this transaction is durable, before its caller is answered.
+    /// Runs `f` when this transaction is durable, before its caller is answered. It runs on the
+    /// committer's thread: it may wake others, but neither block nor write.
     pub fn after_commit(&mut self, f: impl FnOnce() + Send + 'static) {
         self.after.push(Box::new(f));
+    }
+
+    /// An id that no other call on any node of this store ever returns: the node's number above, a
+    /// counter of 48 bits below. The counter is kept with the transaction; a restore skips ahead.
+    pub fn new_id(&mut self) -> Result<u64, Error> {
+        let row = keys::next_id_row(self.around.node);
+        let next = match self.get(&row)? {
+            Some(value) => keys::number(&value)
+                .filter(|n| *n < 1 << keys::ID_COUNTER_BITS)
+                .ok_or_else(|| Error::Damaged("the id counter".into()))?,
+            None => 1,
+        };
+        self.put(row, next.saturating_add(1).to_be_bytes().to_vec());
+        Ok(u64::from(self.around.node) << keys::ID_COUNTER_BITS | next)
+    }
+
+    pub(super) fn bodies(&self) -> &'g Arc<Bodies> {
+        &self.around.bodies
     }
 
     pub(super) fn into_parts(self) -> (Overlay, usize, Vec<AfterCommit>) {
@@ -118,8 +148,7 @@ impl<'g> Tx<'g> {
 
 impl Read for Tx<'_> {
     fn get_in(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let place = (space, key.to_vec());
-        match self.own.get(&place).or_else(|| self.group.get(&place)) {
+        match self.own.get(space, key).or_else(|| self.group.get(space, key)) {
             Some(value) => Ok(value.clone()),
             None => self.base.get(space, key),
         }
@@ -132,97 +161,10 @@ impl Read for Tx<'_> {
         order: Order,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
-        if is_empty(range) {
+        if overlay::is_empty(range) {
             return Ok(());
         }
-        let laid = self.laid_over(space, range);
-        if laid.is_empty() {
-            return self.base.scan(space, range, order, visit);
-        }
-        merge(self.base, space, range, order, laid, visit)
+        let layers = (self.own.map(space), self.group.map(space));
+        overlay::scan(self.base, layers, space, range, order, visit)
     }
-}
-
-impl Tx<'_> {
-    /// The overlaid rows of a range: the transaction's own before the group's.
-    fn laid_over(&self, space: Space, range: &KeyRange) -> BTreeMap<Vec<u8>, Option<Bytes>> {
-        let places = (place(space, &range.0, false), place(space, &range.1, true));
-        let rows = |overlay: &Overlay| {
-            overlay.range(places.clone()).map(|((_, k), v)| (k.clone(), v.clone())).collect::<Vec<_>>()
-        };
-        let mut laid: BTreeMap<_, _> = rows(self.group).into_iter().collect();
-        laid.extend(rows(&self.own));
-        laid
-    }
-}
-
-/// A bound of keys as a bound of places; an open end stays within its space.
-fn place(space: Space, bound: &Bound<Vec<u8>>, end: bool) -> Bound<(Space, Vec<u8>)> {
-    match bound {
-        Bound::Included(key) => Bound::Included((space, key.clone())),
-        Bound::Excluded(key) => Bound::Excluded((space, key.clone())),
-        Bound::Unbounded if end && space == Space::Rows => Bound::Excluded((Space::Bodies, Vec::new())),
-        Bound::Unbounded if end => Bound::Unbounded,
-        Bound::Unbounded => Bound::Included((space, Vec::new())),
-    }
-}
-
-/// True when no key lies in `range`; `BTreeMap::range` panics on some of these.
-pub(super) fn is_empty(range: &KeyRange) -> bool {
-    match (&range.0, &range.1) {
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        (Bound::Included(a), Bound::Included(b)) => a > b,
-        (Bound::Included(a), Bound::Excluded(b))
-        | (Bound::Excluded(a), Bound::Included(b))
-        | (Bound::Excluded(a), Bound::Excluded(b)) => a >= b,
-    }
-}
-
-/// Visits the base's rows and the overlaid ones in one order; an overlaid row hides the base's.
-fn merge(
-    base: &dyn Snapshot,
-    space: Space,
-    range: &KeyRange,
-    order: Order,
-    mut laid: BTreeMap<Vec<u8>, Option<Bytes>>,
-    visit: &mut Visit<'_>,
-) -> Result<(), Error> {
-    let mut next = move |bar: Option<&[u8]>| -> Option<(Vec<u8>, Option<Bytes>)> {
-        let entry = match order {
-            Order::Forward => laid.first_entry()?,
-            Order::Backward => laid.last_entry()?,
-        };
-        let due = bar.is_none_or(|bar| match order {
-            Order::Forward => entry.key().as_slice() <= bar,
-            Order::Backward => entry.key().as_slice() >= bar,
-        });
-        due.then(|| entry.remove_entry())
-    };
-    let mut stopped = false;
-    base.scan(space, range, order, &mut |key, value| {
-        while let Some((over, row)) = next(Some(key)) {
-            let hides = over == key;
-            if let Some(row) = row
-                && visit(&over, &row).is_break()
-            {
-                stopped = true;
-                return ControlFlow::Break(());
-            }
-            if hides {
-                return ControlFlow::Continue(());
-            }
-        }
-        let flow = visit(key, value);
-        stopped = flow.is_break();
-        flow
-    })?;
-    while !stopped && let Some((over, row)) = next(None) {
-        stopped = row.is_some_and(|row| visit(&over, &row).is_break());
-    }
-    Ok(())
-}
-
-/// The changes of an overlay, as the engine takes them.
-pub(super) fn changes(overlay: Overlay) -> Vec<Change> {
-    overlay.into_iter().map(|((space, key), value)| Change { space, key, value }).collect()
 }

@@ -80,5 +80,6 @@ impl Home {
 }
 
 fn stage(mailbox: &Mailbox, bytes: Bytes) -> crate::store::StagedBody {
-    mailbox.store().stage_body(0, bytes).unwrap()
+    let store = mailbox.store();
+    store.stage_body(&store.body_key(0), &bytes).unwrap()
 }
