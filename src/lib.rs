@@ -6,5 +6,6 @@ pub mod directory;
 pub mod doors;
 pub mod mailbox;
 pub mod message;
+pub mod net;
 pub mod policy;
 pub mod store;

@@ -1,0 +1,22 @@
+//! Sockets: listeners, connection limits, TLS, HTTP/1.1 and how it all ends.
+//!
+//! Every connection, clear or encrypted, reaches its door as a [`Stream`] and a [`Peer`]. A door that
+//! parks a connection waits for [`Shutdown::begun`] too, and answers in its own words when it comes.
+
+mod body;
+mod gate;
+mod http;
+mod listener;
+mod self_signed;
+mod shutdown;
+mod stream;
+mod tls;
+
+pub use body::{BodyError, read_body};
+pub use gate::Gate;
+pub use http::Http;
+pub use listener::{Acceptor, Bound, ConnectionId, Listener, Peer};
+pub use self_signed::SelfSigned;
+pub use shutdown::Shutdown;
+pub use stream::{Io, Stream, TlsSession};
+pub use tls::{Tls, TlsError, fingerprint, provider, read_pem};
