@@ -116,22 +116,24 @@ pub enum Engine {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// Failed logins of one address (IPv4) or /64 network (IPv6) within `window` after which it has
-    /// to wait. Default: 50.
+    /// Failed logins that one address (IPv4) or /64 network (IPv6) may make at once before it has to
+    /// wait. Default: 20.
     pub failures_per_address: u32,
-    /// Failed logins of one account within `window` after which it has to wait. Default: 10.
+    /// Failed logins that one account may see at once before strangers have to wait. Default: 10.
     pub failures_per_account: u32,
-    /// Over which time failures are counted, in seconds. Default: 900.
+    /// How long it takes until all of these are forgiven, one after another, in seconds.
+    /// Default: 600.
     #[serde(with = "seconds")]
     pub window: Duration,
     /// Memory of one argon2id hash, in KiB. Default: 19,456 (OWASP's first choice).
     pub argon2_memory: u32,
     /// Passes of one argon2id hash. Default: 2.
     pub argon2_passes: u32,
-    /// Hashes computed at the same time; others wait. Each takes `argon2_memory`. Default: 4.
+    /// Hashes computed at the same time, each with `argon2_memory`; others wait. 0 is as many as there
+    /// are processors. Default: 0.
     pub concurrent_hashes: u32,
     /// How long a verified password is remembered (as a keyed digest, in memory only), in seconds;
-    /// 0 remembers none. Default: 3,600.
+    /// 0 remembers none. Default: 900.
     #[serde(with = "seconds")]
     pub remember: Duration,
 }
@@ -139,13 +141,13 @@ pub struct Auth {
 impl Default for Auth {
     fn default() -> Self {
         Self {
-            failures_per_address: 50,
+            failures_per_address: 20,
             failures_per_account: 10,
-            window: Duration::from_secs(900),
+            window: Duration::from_secs(600),
             argon2_memory: 19_456,
             argon2_passes: 2,
-            concurrent_hashes: 4,
-            remember: Duration::from_secs(3600),
+            concurrent_hashes: 0,
+            remember: Duration::from_secs(900),
         }
     }
 }

@@ -1,3 +1,4 @@
 //! The protocols. A door turns its wire into the model and back; none imports another.
 
+pub mod admin;
 pub mod eas;

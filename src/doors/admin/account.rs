@@ -1,0 +1,151 @@
+//! `account add | list | set-password | delete`.
+
+use super::reply::Failure;
+use super::{AccountLine, Answer, Secret};
+use crate::clock::random;
+use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
+use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
+use crate::services::Services;
+use crate::store::{Read, Tx};
+
+/// Accounts read from the store at a time.
+const PAGE: usize = 1000;
+
+pub(super) async fn add(
+    services: &Services,
+    address: String,
+    name: Option<String>,
+    password: Option<Secret>,
+) -> Result<Answer, Failure> {
+    let (password, made) = given_or_made(password)?;
+    let prepared = services.directory.prepare_password(password.expose()).await?;
+    let new = NewAccount {
+        address,
+        display_name: name.unwrap_or_default(),
+        password: Some(prepared),
+        ..NewAccount::default()
+    };
+    let (mailbox, now) = (services.mailbox.clone(), services.clock.now());
+    // One transaction: there is never an account without folders.
+    let account = services
+        .store
+        .write_async(move |tx| {
+            let account = directory::insert_account(tx, now, &new)?;
+            mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
+                mail.create_owner(OwnerId(account.id.0), account.quota_bytes)
+            })?;
+            Ok::<_, Failure>(account)
+        })
+        .await?;
+    Ok(answered(&account, password, made, "added"))
+}
+
+pub(super) fn list(services: &Services, domain: Option<&str>) -> Result<Answer, Failure> {
+    let reader = services.store.read()?;
+    let domains = match domain {
+        Some(name) => vec![directory::domain_by_name(&reader, name)?.ok_or(Error::Missing)?],
+        None => directory::domains(&reader)?,
+    };
+    let mut accounts = Vec::new();
+    for domain in domains {
+        accounts.extend(of_domain(&reader, domain.id)?.into_iter().map(|account| AccountLine {
+            address: account.address.to_string(),
+            name: account.display_name,
+            aliases: account.aliases.iter().map(Address::to_string).collect(),
+            enabled: account.enabled,
+        }));
+    }
+    Ok(Answer::Accounts { accounts })
+}
+
+pub(super) async fn set_password(
+    services: &Services,
+    address: String,
+    password: Option<Secret>,
+) -> Result<Answer, Failure> {
+    let (password, made) = given_or_made(password)?;
+    let prepared = services.directory.prepare_password(password.expose()).await?;
+    let now = services.clock.now();
+    let account = services
+        .store
+        .write_async(move |tx| {
+            let account = by_address(tx, &address)?;
+            directory::set_password(tx, now, account.id, Some(&prepared))?;
+            Ok::<_, Failure>(account)
+        })
+        .await?;
+    Ok(answered(&account, password, made, "has a new password"))
+}
+
+pub(super) async fn delete(services: &Services, address: String) -> Result<Answer, Failure> {
+    let mailbox = services.mailbox.clone();
+    let removed = services
+        .store
+        .shrink_async(move |tx| {
+            let account = by_address(tx, &address)?;
+            let removed = directory::delete_account(tx, account.id)?;
+            remove_mailbox(&mailbox, tx, account.id)?;
+            Ok::<_, Failure>(removed)
+        })
+        .await?;
+    Ok(Answer::Done { text: format!("account {} deleted", removed.account.address) })
+}
+
+/// All accounts of a domain.
+pub(super) fn of_domain(read: &impl Read, domain: DomainId) -> Result<Vec<Account>, Failure> {
+    let mut all: Vec<Account> = Vec::new();
+    loop {
+        let page = directory::accounts(read, domain, all.last().map(|account| account.id), PAGE)?;
+        let last = page.len() < PAGE;
+        all.extend(page);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Removes the folders of an account that is no more, in the same transaction.
+pub(super) fn remove_mailbox(_mailbox: &Mailbox, _tx: &mut Tx<'_>, _id: AccountId) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// The account with this address; a bare name is completed with the primary domain.
+fn by_address(read: &impl Read, address: &str) -> Result<Account, Failure> {
+    let address = match address.contains('@') {
+        true => Address::parse(address)?,
+        false => {
+            let primary = directory::primary_domain(read)?.ok_or(Error::Missing)?;
+            Address::of_parts(address, &primary.name)?
+        }
+    };
+    Ok(directory::account_by_address(read, &address)?.ok_or(Error::Missing)?)
+}
+
+/// The password, and whether it was made here.
+fn given_or_made(password: Option<Secret>) -> Result<(Secret, bool), Failure> {
+    match password {
+        Some(password) => Ok((password, false)),
+        None => Ok((Secret::new(made().map_err(Error::from)?), true)),
+    }
+}
+
+fn answered(account: &Account, password: Secret, made: bool, done: &str) -> Answer {
+    match made {
+        true => Answer::Password { address: account.address.to_string(), password },
+        false => Answer::Done { text: format!("account {} {done}", account.address) },
+    }
+}
+
+/// A password of 80 random bits that can be read out: no letters that look alike.
+fn made() -> Result<String, crate::clock::NoEntropy> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut password = String::new();
+    for (at, byte) in random::<16>()?.into_iter().enumerate() {
+        if at != 0 && at % 4 == 0 {
+            password.push('-');
+        }
+        let letter = LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'x');
+        password.push(char::from(letter));
+    }
+    Ok(password)
+}

@@ -1,0 +1,154 @@
+//! What can be asked, and what is answered.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A command of an administrator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Makes a domain.
+    DomainAdd {
+        /// Its name.
+        name: String,
+    },
+    /// Lists the domains.
+    DomainList {},
+    /// Deletes a domain.
+    DomainDelete {
+        /// Its name.
+        name: String,
+        /// Its accounts go with it.
+        force: bool,
+    },
+    /// Makes an account with its standard folders.
+    AccountAdd {
+        /// Its address; a bare name is completed with the primary domain.
+        address: String,
+        /// The name shown to people; absent, the part before the `@`.
+        name: Option<String>,
+        /// Its password; absent, one is made and answered.
+        password: Option<Secret>,
+    },
+    /// Lists the accounts.
+    AccountList {
+        /// Only those of this domain.
+        domain: Option<String>,
+    },
+    /// Sets an account's password.
+    AccountSetPassword {
+        /// One of its addresses.
+        address: String,
+        /// The password; absent, one is made and answered.
+        password: Option<Secret>,
+    },
+    /// Deletes an account: nobody can log in to it or send to it any more.
+    AccountDelete {
+        /// One of its addresses.
+        address: String,
+    },
+}
+
+/// What a command came to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// It was done.
+    Done {
+        /// What was done, for people.
+        text: String,
+    },
+    /// It was done, and a password was made, which is shown this once.
+    Password {
+        /// Whose password.
+        address: String,
+        /// The password.
+        password: Secret,
+    },
+    /// The domains.
+    Domains {
+        /// By name.
+        domains: Vec<DomainLine>,
+    },
+    /// The accounts.
+    Accounts {
+        /// By domain and address.
+        accounts: Vec<AccountLine>,
+    },
+    /// It was not done.
+    Refused {
+        /// Why not.
+        why: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+}
+
+/// A domain in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DomainLine {
+    /// Its name.
+    pub name: String,
+    /// How many accounts it has.
+    pub accounts: u64,
+    /// Completes bare user names.
+    pub primary: bool,
+}
+
+/// An account in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AccountLine {
+    /// Its primary address.
+    pub address: String,
+    /// The name shown to people.
+    pub name: String,
+    /// Its other addresses.
+    pub aliases: Vec<String>,
+    /// False when nobody may log in to it.
+    pub enabled: bool,
+}
+
+/// A password on its way; never shown in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a password.
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    /// The password, to hash it or to show it to who asked for it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_survive_the_wire_and_hide_their_secrets() {
+        let command = Command::AccountSetPassword {
+            address: "alice@example.test".into(),
+            password: Some(Secret::new("correct horse")),
+        };
+        let line = serde_json::to_string(&command).unwrap();
+        assert_eq!(
+            line,
+            r#"{"command":"account-set-password","address":"alice@example.test","password":"correct horse"}"#
+        );
+        assert_eq!(serde_json::from_str::<Command>(&line).unwrap(), command);
+        assert!(!format!("{command:?}").contains("horse"));
+        assert!(serde_json::from_str::<Command>(r#"{"command":"domain-list","all":true}"#).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! Running a command.
+
+use super::reply::{Failure, refusal};
+use super::{Answer, Command, account, domain};
+use crate::services::Services;
+
+/// Runs one command. Never fails: a refusal is an answer too.
+pub async fn execute(services: &Services, command: Command) -> Answer {
+    let subject = subject(&command);
+    let done = match command {
+        Command::DomainAdd { name } => domain::add(services, name).await,
+        Command::DomainList {} => read(services, domain::list).await,
+        Command::DomainDelete { name, force } => domain::delete(services, name, force).await,
+        Command::AccountAdd { address, name, password } => {
+            account::add(services, address, name, password).await
+        }
+        Command::AccountList { domain } => read(services, move |s| account::list(s, domain.as_deref())).await,
+        Command::AccountSetPassword { address, password } => {
+            account::set_password(services, address, password).await
+        }
+        Command::AccountDelete { address } => account::delete(services, address).await,
+    };
+    done.unwrap_or_else(|failure| refusal(&subject, &failure))
+}
+
+/// What a refusal names.
+fn subject(command: &Command) -> String {
+    match command {
+        Command::DomainAdd { name } | Command::DomainDelete { name, .. } => name.clone(),
+        Command::AccountAdd { address, .. }
+        | Command::AccountSetPassword { address, .. }
+        | Command::AccountDelete { address } => address.clone(),
+        Command::AccountList { domain } => domain.clone().unwrap_or_default(),
+        Command::DomainList {} => String::new(),
+    }
+}
+
+/// Reads from the store on a thread that may wait for the disk.
+async fn read(
+    services: &Services,
+    f: impl FnOnce(&Services) -> Result<Answer, Failure> + Send + 'static,
+) -> Result<Answer, Failure> {
+    let services = services.clone();
+    tokio::task::spawn_blocking(move || f(&services))
+        .await
+        .unwrap_or(Err(Failure::Store(crate::store::Error::Stopped)))
+}

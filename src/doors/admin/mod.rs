@@ -1,0 +1,18 @@
+//! Administration: the commands of the `folkmoot` program, whether they run in it or are sent to a
+//! running server over the control socket, and what a monitor asks over HTTP.
+//!
+//! A command is a [`Command`] in and an [`Answer`] out, as JSON on a line of its own each. [`execute`] is
+//! the one place that runs them.
+
+mod account;
+mod command;
+mod control;
+mod domain;
+mod execute;
+mod reply;
+mod web;
+
+pub use command::{AccountLine, Answer, Command, DomainLine, Secret};
+pub use control::{Control, LINE_MAX, socket};
+pub use execute::execute;
+pub use web::router;

@@ -1,0 +1,47 @@
+//! Which door a connection goes to.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::doors::admin;
+use crate::net::{Http, Listener, Peer, Stream, Tls};
+use crate::services::Services;
+
+/// The doors of one server. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Doors(Arc<Inner>);
+
+struct Inner {
+    services: Arc<Services>,
+    http: Http,
+    https: Http,
+}
+
+impl Doors {
+    pub(super) fn new(services: &Arc<Services>, _tls: &Tls) -> Self {
+        let http = |router: Router| {
+            let config = &services.config;
+            Http::new(router, &config.limits, config.eas.request_max, services.shutdown.clone())
+        };
+        let public = Router::new();
+        Self(Arc::new(Inner {
+            services: services.clone(),
+            // Figures and health are for the machine's own neighbours, never for the internet.
+            http: http(public.clone().merge(admin::router(services))),
+            https: http(public),
+        }))
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(self, stream: Stream, peer: Peer) {
+        let _open = self.0.services.metrics.connection(peer.listener.name());
+        match peer.listener {
+            Listener::Http => self.0.http.serve(stream, peer).await,
+            Listener::Https => self.0.https.serve(stream, peer).await,
+            Listener::Smtp | Listener::Submission | Listener::Lmtp | Listener::Imap | Listener::Imaps => {
+                drop(stream);
+            }
+        }
+    }
+}
