@@ -285,6 +285,22 @@ impl<'t, 'g> MailTx<'t, 'g> {
 
     /// Moves an item; it gets a new residence and keeps its content's identity.
     pub fn move_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, self.origin)
+    }
+
+    /// As [`MailTx::move_to`], when the client is not told where the item arrives: it will see it there
+    /// as something new.
+    pub fn move_untold(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, Origin::OTHER)
+    }
+
+    fn move_as(
+        &mut self,
+        from: &Granted<'g>,
+        uid: Uid,
+        to: &Granted<'g>,
+        brought_by: Origin,
+    ) -> Result<Placed, Error> {
         from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
         to.need(Rights::INSERT)?;
         if from.id == to.id {
@@ -296,7 +312,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         }
         self.leave(from, &item, None)?;
         let body = BodyId(item.body);
-        let placed = self.enter(to, arriving(item, self.origin), record)?;
+        let placed = self.enter(to, arriving(item, brought_by), record)?;
         self.set_moved_to(from.id, placed)?;
         self.move_body_reference(body, item_referrer(from.id, uid), item_referrer(to.id, placed.uid))?;
         Ok(placed)
@@ -323,6 +339,16 @@ impl<'t, 'g> MailTx<'t, 'g> {
         let gone = Placed { modseq: tombstone, ..placed(from.id, &item) };
         self.keep_expunged(from, item, record)?;
         Ok(gone)
+    }
+
+    /// The latest change of a folder.
+    pub fn highest(&mut self, folder: &Granted<'g>) -> Result<Modseq, Error> {
+        Ok(self.folder_row(folder.id)?.highest)
+    }
+
+    /// A folder's UIDVALIDITY.
+    pub fn uid_validity(&mut self, folder: &Granted<'g>) -> Result<u32, Error> {
+        Ok(self.folder_row(folder.id)?.uid_validity)
     }
 
     /// An item of a folder; `Missing` if there is none.

@@ -5,10 +5,15 @@
 //! become ActiveSync's words.
 
 mod cmd;
+mod ids;
+mod parked;
+mod render;
 mod reply;
 mod request;
 mod session;
+mod state;
 
+pub use parked::Parked;
 pub use reply::{Failure, Reply, Status};
 pub use request::{Command, Query, Version};
-pub use session::Session;
+pub use session::{Eas, Session};

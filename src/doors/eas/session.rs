@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::parked::Parked;
 use super::request::{Query, Version};
 use crate::config::Config;
 use crate::directory::{Account, Directory, Domain};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
+use crate::net::Shutdown;
 
 /// What the door stands on.
 pub struct Eas {
@@ -15,6 +17,10 @@ pub struct Eas {
     pub directory: Directory,
     /// The settings.
     pub config: Arc<Config>,
+    /// Requests that wait for a change.
+    pub parked: Parked,
+    /// How the server ends.
+    pub shutdown: Shutdown,
 }
 
 /// An authenticated request.

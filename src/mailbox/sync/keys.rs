@@ -128,6 +128,12 @@ impl Collection {
         true
     }
 
+    /// The key of the latest answer, or the one the client is known to have.
+    pub fn latest(&self) -> SyncKey {
+        let answered = |c: &Candidate| SyncKey { number: self.key.number.saturating_add(1), nonce: c.nonce };
+        self.candidates.last().map_or(self.key, answered)
+    }
+
     /// Whether the client uses its key again, after an answer that may have got lost.
     pub fn is_repeated(&self) -> bool {
         !self.given.is_empty() || !self.candidates.is_empty()

@@ -1,0 +1,208 @@
+//! Ping: waits until a watched folder has something to tell the device. MS-ASCMD §2.2.1.13.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wbxml::{Element, ping};
+
+use super::super::ids::folder_id;
+use super::super::render::{Wishes, cut_off};
+use super::super::reply::{Failure, Reply};
+use super::super::session::Session;
+use super::super::state::{self, device_row};
+use crate::mailbox::sync::{Collection, would_tell};
+use crate::mailbox::{Error, FolderId, Place, View};
+use crate::store::keys::Table;
+
+/// What a Ping comes to. MS-ASCMD §2.2.3.177.11.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// 1: the time is up.
+    Expired,
+    /// 2: these have something to tell.
+    Changed(Vec<FolderId>),
+    /// 3: an empty Ping, and none before it.
+    Incomplete,
+    /// 4: not what the protocol says.
+    Syntax,
+    /// 5: the heartbeat is out of bounds; the nearest one allowed, in seconds.
+    Heartbeat(u64),
+    /// 6: too many folders; how many are allowed.
+    TooMany(u32),
+    /// 7: the folders changed, synchronise them first.
+    FoldersChanged,
+}
+
+/// What a device asked last, for a Ping that leaves it out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Asked {
+    folders: Vec<u64>,
+    heartbeat_secs: u64,
+}
+
+/// Handles Ping.
+pub(in crate::doors::eas) async fn run(
+    session: &Session,
+    request: Option<&Element<'_>>,
+) -> Result<Reply, Failure> {
+    let outcome = match read(session, request)? {
+        Ok(asked) => {
+            remember(session, &asked).await?;
+            wait(session, asked).await?
+        }
+        Err(outcome) => outcome,
+    };
+    Ok(Reply::Document(outcome.told()))
+}
+
+impl Outcome {
+    fn told(&self) -> Element<'static> {
+        let status: u8 = match self {
+            Self::Expired => 1,
+            Self::Changed(_) => 2,
+            Self::Incomplete => 3,
+            Self::Syntax => 4,
+            Self::Heartbeat(_) => 5,
+            Self::TooMany(_) => 6,
+            Self::FoldersChanged => 7,
+        };
+        let answer = Element::new(ping::PING).with_number(ping::STATUS, status);
+        match self {
+            Self::Changed(folders) => {
+                let ids = folders.iter().map(|id| Element::leaf(ping::FOLDER, id.0.to_string()));
+                answer.with(Element::new(ping::FOLDERS).with_all(ids))
+            }
+            Self::Heartbeat(secs) => answer.with_number(ping::HEARTBEAT_INTERVAL, *secs),
+            Self::TooMany(most) => answer.with_number(ping::MAX_FOLDERS, *most),
+            Self::Expired | Self::Incomplete | Self::Syntax | Self::FoldersChanged => answer,
+        }
+    }
+}
+
+fn remembered(session: &Session) -> Vec<u8> {
+    device_row(Table::RememberedPing, session.account.id.0, &session.query.device_id)
+}
+
+/// What the request asks; what it leaves out is as in the device's last one.
+fn read(session: &Session, request: Option<&Element<'_>>) -> Result<Result<Asked, Outcome>, Failure> {
+    let reader = session.eas.mailbox.store().read()?;
+    let last: Option<Asked> = state::read(&reader, &remembered(session))?;
+    let Some(request) = request else { return Ok(last.ok_or(Outcome::Incomplete)) };
+    Ok(parse(session, request, last))
+}
+
+fn parse(session: &Session, request: &Element<'_>, last: Option<Asked>) -> Result<Asked, Outcome> {
+    let eas = &session.eas.config.eas;
+    if request.tag() != ping::PING {
+        return Err(Outcome::Syntax);
+    }
+    let heartbeat = request.parse_of::<u64>(ping::HEARTBEAT_INTERVAL).map_err(|_| Outcome::Syntax)?;
+    let most = usize::try_from(eas.ping_folders_max).unwrap_or(usize::MAX);
+    let folders = match request.child(ping::FOLDERS) {
+        None => None,
+        Some(folders) if folders.children().len() > most => {
+            return Err(Outcome::TooMany(eas.ping_folders_max));
+        }
+        Some(folders) => Some(watched(folders)?),
+    };
+    let secs = heartbeat.or(last.as_ref().map(|l| l.heartbeat_secs)).ok_or(Outcome::Incomplete)?;
+    let folders = folders.or(last.map(|l| l.folders)).ok_or(Outcome::Incomplete)?;
+    let allowed = eas.heartbeat_min.as_secs()..=eas.heartbeat_max.as_secs();
+    if !allowed.contains(&secs) {
+        return Err(Outcome::Heartbeat(secs.clamp(*allowed.start(), *allowed.end())));
+    }
+    Ok(Asked { folders, heartbeat_secs: secs })
+}
+
+fn watched(folders: &Element<'_>) -> Result<Vec<u64>, Outcome> {
+    let mut ids = BTreeSet::new();
+    for folder in folders.children() {
+        let id = folder.text_of(ping::ID).filter(|_| folder.tag() == ping::FOLDER).ok_or(Outcome::Syntax)?;
+        // Android watches ids that were never folders (its Outbox); they stay silent. Zero is none.
+        ids.insert(folder_id(id).map_or(0, |id| id.0));
+    }
+    if ids.is_empty() {
+        return Err(Outcome::Incomplete);
+    }
+    Ok(ids.into_iter().collect())
+}
+
+async fn remember(session: &Session, asked: &Asked) -> Result<(), Failure> {
+    let store = session.eas.mailbox.store();
+    let key = remembered(session);
+    if state::read::<Asked>(&store.read()?, &key)?.as_ref() == Some(asked) {
+        return Ok(());
+    }
+    let row = state::row(asked);
+    let put = store.write_async(move |tx| {
+        tx.put(key, row);
+        Ok::<_, crate::store::Error>(())
+    });
+    Ok(put.await?)
+}
+
+async fn wait(session: &Session, asked: Asked) -> Result<Outcome, Failure> {
+    let folders: Vec<FolderId> = asked.folders.into_iter().map(FolderId).collect();
+    let places = folders.iter().map(|id| Place::Folder(*id));
+    let watch = session.eas.mailbox.notifier().watch(places.chain([Place::Tree(session.owner())]));
+    let place = session.eas.parked.enter(session.device);
+    if let Some(outcome) = news(session, &folders)? {
+        return Ok(outcome);
+    }
+    let end = tokio::time::sleep(Duration::from_secs(asked.heartbeat_secs));
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            _ = watch.changed() => {}
+            () = &mut end => return Ok(Outcome::Expired),
+            // The older request's client has moved on; whatever it is told, it asks again.
+            () = place.ended() => return Ok(Outcome::Expired),
+            () = session.eas.shutdown.begun() => return Ok(Outcome::Expired),
+        }
+        if let Some(outcome) = news(session, &folders)? {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// The folders that have something to tell, or that the tree itself changed.
+fn news(session: &Session, folders: &[FolderId]) -> Result<Option<Outcome>, Failure> {
+    let view = session.eas.mailbox.view(session.acting())?;
+    let mut changed = Vec::new();
+    for id in folders.iter().filter(|id| id.0 != 0) {
+        match folder_has_news(session, &view, *id) {
+            Ok(true) => changed.push(*id),
+            Ok(false) => {}
+            Err(Error::Missing | Error::Denied) => return Ok(Some(Outcome::FoldersChanged)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok((!changed.is_empty()).then_some(Outcome::Changed(changed)))
+}
+
+/// Whether a Sync of the folder would tell the device anything. A folder that it has not begun to
+/// synchronise has nothing for it.
+fn folder_has_news(session: &Session, view: &View, id: FolderId) -> Result<bool, Error> {
+    let folder = view.readable(id)?;
+    let Some(mut row) = state::collection(view.reader(), session, id)? else { return Ok(false) };
+    take_latest(&mut row);
+    if row.uid_validity != folder.uid_validity || row.epoch != session.eas.mailbox.store().epoch()? {
+        return Ok(true);
+    }
+    let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
+    let wanted = cut_off(&folder, wishes.filter, session.eas.mailbox.clock().now());
+    match would_tell(&view.synced(&folder), session.device, wanted, &row.state) {
+        Ok(quiet) => Ok(quiet.is_none()),
+        Err(Error::Stale) => Ok(true),
+        Err(e) => Err(e),
+    }
+}
+
+/// A device that pings has received its last answer: the state is that of the latest key.
+fn take_latest(row: &mut Collection) {
+    let latest = row.latest();
+    // The latest key is always one that was given.
+    let known = row.accept(latest);
+    debug_assert!(known);
+}

@@ -1,0 +1,355 @@
+//! The client's changes to one collection: applied once, however often the request is repeated.
+
+use std::collections::BTreeSet;
+
+use wbxml::{BadValue, Element, airsync, airsyncbase, email};
+
+use super::super::super::ids::{item_id, server_id};
+use super::super::super::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
+use super::super::super::reply::{Failure, Status};
+use super::super::super::session::Session;
+use super::super::super::state::{self, collection_row};
+use super::request::{Collection, Command, Kind};
+use crate::clock;
+use crate::mailbox::sync::{self, Given, State};
+use crate::mailbox::{
+    Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, Role, Uid,
+};
+
+/// What became of a collection's part of a request.
+pub(super) enum Applied {
+    /// Nothing: a status of the collection. MS-ASCMD §2.2.3.177.17.
+    Failed(u8),
+    /// The client began and gets this key.
+    Begun(Box<Ready>),
+    /// It is ready to be told the server's changes.
+    Ready(Box<Ready>),
+}
+
+/// A collection whose commands are applied.
+#[derive(Clone)]
+pub(super) struct Ready {
+    /// The folder.
+    pub(super) folder: FolderId,
+    /// The row as it is stored.
+    pub(super) stored: Vec<u8>,
+    /// The row with the client's key taken as given.
+    pub(super) row: sync::Collection,
+    /// Its options in force.
+    pub(super) wishes: Wishes,
+    /// Outcomes that the client must be told.
+    pub(super) responses: Vec<Element<'static>>,
+    /// Items that the client asked for.
+    pub(super) fetches: Vec<String>,
+}
+
+/// Statuses of collections and items.
+pub(super) const OK: u16 = 1;
+pub(super) const BAD_KEY: u8 = 3;
+const PROTOCOL: u16 = 4;
+const CONVERSION: u16 = 6;
+const NOT_FOUND: u16 = 8;
+const NO_SPACE: u16 = 9;
+pub(super) const FOLDERS_CHANGED: u8 = 12;
+
+/// Applies what a request asks of one collection.
+pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied, Failure> {
+    let view = session.eas.mailbox.view(session.acting())?;
+    let folder = super::super::super::ids::folder_id(&asked.id);
+    let folder = match folder.map(|id| view.readable(id)) {
+        Some(Ok(folder)) => folder,
+        None | Some(Err(Error::Missing | Error::Denied)) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
+        Some(Err(e)) => return Err(e.into()),
+    };
+    if asked.begins() {
+        return begin(session, asked, folder).await;
+    }
+    let Some(stored) = state::collection(view.reader(), session, folder.id)? else {
+        return Ok(Applied::Failed(BAD_KEY));
+    };
+    let wishes = wishes(asked, &stored);
+    let mut row = stored.clone();
+    if !accept(&mut row, asked, &folder, session)? {
+        return Ok(Applied::Failed(BAD_KEY));
+    }
+    let ready = Ready {
+        folder: folder.id,
+        stored: state::row(&stored),
+        row,
+        wishes,
+        responses: Vec::new(),
+        fetches: fetches(asked),
+    };
+    let changes = asked.commands.iter().any(|c| c.kind != Kind::Fetch);
+    if !changes && ready.row.given.is_empty() && ready.row.options == options(&ready.wishes) {
+        return Ok(Applied::Ready(Box::new(ready)));
+    }
+    apply(session, asked, ready, folder).await
+}
+
+/// Key 0: a new state, or the one just begun if its answer may still be on the way.
+async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<Applied, Failure> {
+    let key = collection_row(session, folder.id);
+    let wishes = asked.wishes.clone().unwrap_or_default();
+    let now = session.eas.mailbox.clock().now();
+    let epoch = session.eas.mailbox.store().epoch()?;
+    let nonce = new_nonce()?;
+    let (wanted, id) = (options(&wishes), folder.id);
+    let begun = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+        let folder = tx.granted(id)?;
+        let (head, uid_validity) = (tx.highest(&folder)?, tx.uid_validity(&folder)?);
+        let known = state::read::<sync::Collection>(&*tx.store(), &key)?;
+        let attached = known.filter(|row| row.attaches(now) && row.epoch == epoch && row.options == wanted);
+        let row = attached.unwrap_or_else(|| {
+            let mut row = sync::Collection::begin(nonce, State::new(head), now, epoch, uid_validity);
+            row.options = wanted;
+            row
+        });
+        tx.store().put(key, state::row(&row));
+        Ok::<_, Error>(row)
+    });
+    let row = begun.await?;
+    Ok(Applied::Begun(Box::new(Ready {
+        folder: folder.id,
+        stored: state::row(&row),
+        row,
+        wishes,
+        responses: Vec::new(),
+        fetches: Vec::new(),
+    })))
+}
+
+pub(super) fn new_nonce() -> Result<u64, Failure> {
+    Ok(u64::from_be_bytes(clock::random().map_err(|_| Status::ServerErrorRetryLater)?))
+}
+
+/// Takes the client at its word about its key; a short request means the latest it was given.
+fn accept(
+    row: &mut sync::Collection,
+    asked: &Collection,
+    folder: &Folder,
+    session: &Session,
+) -> Result<bool, Failure> {
+    let key = match &asked.key {
+        Some(text) => text.parse().ok(),
+        None => Some(row.latest()),
+    };
+    let same_history =
+        row.epoch == session.eas.mailbox.store().epoch()? && row.uid_validity == folder.uid_validity;
+    let accepted = same_history && key.is_some_and(|key| row.accept(key));
+    Ok(accepted && (folder.purged..=folder.highest).contains(&row.state.cursor))
+}
+
+fn wishes(asked: &Collection, stored: &sync::Collection) -> Wishes {
+    let kept = || postcard::from_bytes(&stored.options).unwrap_or_default();
+    asked.wishes.clone().unwrap_or_else(kept)
+}
+
+fn options(wishes: &Wishes) -> Vec<u8> {
+    // Plain values into a vector: nothing here can fail.
+    postcard::to_stdvec(wishes).unwrap_or_default()
+}
+
+fn fetches(asked: &Collection) -> Vec<String> {
+    let fetches = asked.commands.iter().filter(|c| c.kind == Kind::Fetch);
+    fetches.filter_map(|c| c.element.text_of(airsync::SERVER_ID)).map(str::to_owned).collect()
+}
+
+/// What the transaction of a collection's commands came to.
+struct Outcome {
+    row: sync::Collection,
+    responses: Vec<Element<'static>>,
+}
+
+async fn apply(
+    session: &Session,
+    asked: &Collection,
+    ready: Ready,
+    folder: Folder,
+) -> Result<Applied, Failure> {
+    let trash = match session.eas.mailbox.view(session.acting())?.by_role(folder.owner, Role::Trash) {
+        Ok(trash) => Some(trash.id),
+        Err(Error::Missing) => None,
+        Err(e) => return Err(e.into()),
+    };
+    let key = collection_row(session, folder.id);
+    let work = Work {
+        folder: folder.id,
+        trash: trash.filter(|id| *id != folder.id && asked.sticky.deletes_as_moves),
+        commands: asked.commands.iter().filter(|c| c.kind != Kind::Fetch).cloned().collect(),
+        knew: ready.row.state.cursor,
+        device: session.device,
+    };
+    let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
+    row.options = options(&ready.wishes);
+    let outcome = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+        // Another request of the device came in between: it works from a state that is gone.
+        let present = state::read::<sync::Collection>(&*tx.store(), &key)?;
+        if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
+            return Err(Error::Stale);
+        }
+        let (given, responses) = work.run(tx, &row.given)?;
+        row.given = given;
+        tx.store().put(key, state::row(&row));
+        Ok(Outcome { row, responses })
+    });
+    match outcome.await {
+        Ok(Outcome { row, responses }) => {
+            Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready })))
+        }
+        Err(Error::Stale) => Ok(Applied::Failed(super::answer::RETRY)),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The commands of one collection, within a transaction.
+struct Work {
+    folder: FolderId,
+    /// Where deleted items go; `None` when they go for good.
+    trash: Option<FolderId>,
+    commands: Vec<Command>,
+    knew: Modseq,
+    device: Origin,
+}
+
+impl Work {
+    fn run(
+        &self,
+        tx: &mut MailTx<'_, '_>,
+        before: &[Given],
+    ) -> Result<(Vec<Given>, Vec<Element<'static>>), Error> {
+        let at = tx.granted(self.folder)?;
+        let trash = self.trash.map(|id| tx.granted(id)).transpose()?;
+        let mut given = Vec::with_capacity(self.commands.len());
+        let mut responses = Vec::new();
+        for command in &self.commands {
+            let known = before.iter().find(|g| g.digest == command.digest);
+            let outcome = match known {
+                Some(outcome) => outcome.clone(),
+                None => self.command(tx, &at, trash.as_ref(), command)?,
+            };
+            responses.extend(response(self.folder, command, &outcome));
+            given.push(outcome);
+        }
+        // What the client no longer says it did, it does not know of.
+        let repeated: BTreeSet<u64> = given.iter().map(|g| g.digest).collect();
+        for (uid, modseq) in before.iter().filter(|g| !repeated.contains(&g.digest)).filter_map(|g| g.done) {
+            tx.disown(&at, uid, modseq)?;
+        }
+        Ok((given, responses))
+    }
+
+    fn command<'g>(
+        &self,
+        tx: &mut MailTx<'_, 'g>,
+        at: &Granted<'g>,
+        trash: Option<&Granted<'g>>,
+        command: &Command,
+    ) -> Result<Given, Error> {
+        debug_assert_ne!(self.device, Origin::OTHER, "a device has a number");
+        let digest = command.digest;
+        let uid = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
+        let uid = uid.filter(|(folder, _)| *folder == self.folder).map(|(_, uid)| uid);
+        let outcome = match (command.kind, uid) {
+            (Kind::Add, _) => Err(CONVERSION),
+            (_, None) => Err(NOT_FOUND),
+            (Kind::Change, Some(uid)) => self.change(tx, at, uid, &command.element)?,
+            (Kind::Delete | Kind::Fetch, Some(uid)) => told(delete(tx, at, trash, uid))?,
+        };
+        Ok(match outcome {
+            Ok(done) => Given { digest, status: OK, done },
+            Err(status) => Given { digest, status, done: None },
+        })
+    }
+
+    fn change<'g>(
+        &self,
+        tx: &mut MailTx<'_, 'g>,
+        at: &Granted<'g>,
+        uid: Uid,
+        element: &Element<'_>,
+    ) -> Result<Result<Done, u16>, Error> {
+        let Some(data) = element.child(airsync::APPLICATION_DATA) else { return Ok(Err(PROTOCOL)) };
+        let Ok(edit) = edit_of(data) else { return Ok(Err(CONVERSION)) };
+        let edited = tx.edit(at, uid, &edit, Knew(Some(self.knew)));
+        told(edited.map(|placed| placed.changed.then_some((placed.uid, placed.modseq))))
+    }
+}
+
+type Done = Option<(Uid, Modseq)>;
+
+/// An item that fails alone fails with a status; anything else fails the transaction.
+fn told(result: Result<Done, Error>) -> Result<Result<Done, u16>, Error> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(Error::Missing) => Ok(Err(NOT_FOUND)),
+        Err(Error::OverQuota) => Ok(Err(NO_SPACE)),
+        Err(Error::Denied | Error::Invalid(_) | Error::Exists) => Ok(Err(CONVERSION)),
+        Err(e) => Err(e),
+    }
+}
+
+fn delete<'g>(
+    tx: &mut MailTx<'_, 'g>,
+    at: &Granted<'g>,
+    trash: Option<&Granted<'g>>,
+    uid: Uid,
+) -> Result<Done, Error> {
+    let Some(trash) = trash else {
+        return tx.expunge(at, uid).map(|gone| Some((uid, gone.modseq)));
+    };
+    tx.move_untold(at, uid, trash)?;
+    let tombstone = tx.highest(at)?;
+    Ok(Some((uid, tombstone)))
+}
+
+/// Read, Flag and Categories are what a client changes of a message that it did not write.
+/// MS-ASEMAIL §3.1.5.1.
+fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
+    let mut edit = Edit::default();
+    match data.flag_of(email::READ)? {
+        Some(true) => edit.set = edit.set.and(Flags::SEEN),
+        Some(false) => edit.clear = edit.clear.and(Flags::SEEN),
+        None => {}
+    }
+    if let Some(flag) = data.child(email::FLAG) {
+        let status: u8 = flag.parse_of(email::STATUS)?.unwrap_or_default();
+        if status == 2 {
+            edit.set = edit.set.and(Flags::FLAGGED);
+        } else {
+            edit.clear = edit.clear.and(Flags::FLAGGED);
+        }
+        let kept = (status != 0).then(|| wbxml::encode(flag));
+        edit.properties.push((FLAG_PROPERTY.to_owned(), kept));
+    }
+    if let Some(categories) = data.child(email::CATEGORIES) {
+        let names: Vec<&str> = categories.children_of(email::CATEGORY).filter_map(Element::text).collect();
+        // Names into a vector: nothing here can fail.
+        let kept = (!names.is_empty()).then(|| postcard::to_stdvec(&names).unwrap_or_default());
+        edit.properties.push((CATEGORIES_PROPERTY.to_owned(), kept));
+    }
+    Ok(edit)
+}
+
+/// An Add is always answered, a Change or Delete only when it failed. MS-ASCMD §2.2.3.154.
+fn response(folder: FolderId, command: &Command, outcome: &Given) -> Option<Element<'static>> {
+    let text = |tag| command.element.text_of(tag).unwrap_or_default().to_owned();
+    match command.kind {
+        Kind::Add => {
+            let mut add = Element::new(airsync::ADD).with_text(airsync::CLIENT_ID, text(airsync::CLIENT_ID));
+            if let Some((uid, _)) = outcome.done {
+                add.push(Element::leaf(airsync::SERVER_ID, server_id(folder, uid)));
+            }
+            Some(add.with_number(airsync::STATUS, outcome.status))
+        }
+        Kind::Change | Kind::Delete if outcome.status != OK => {
+            let tag = if command.kind == Kind::Change { airsync::CHANGE } else { airsync::DELETE };
+            let mut failed = Element::new(tag).with_text(airsync::SERVER_ID, text(airsync::SERVER_ID));
+            if let Some(instance) = command.element.text_of(airsyncbase::INSTANCE_ID) {
+                failed.push(Element::leaf(airsyncbase::INSTANCE_ID, instance.to_owned()));
+            }
+            Some(failed.with_number(airsync::STATUS, outcome.status))
+        }
+        Kind::Change | Kind::Delete | Kind::Fetch => None,
+    }
+}

@@ -1,0 +1,67 @@
+//! Sync: the client's changes in, the server's out, and waiting for them. MS-ASCMD §2.2.1.21.
+//!
+//! A request is read to a [`request::Asked`], with what a short form leaves out filled in from the
+//! device's last one. Each collection then has its commands applied (`apply`), in the same transaction
+//! in which their outcomes are kept for a repeated request; then a snapshot gives the changes to tell
+//! (`answer`), and the state they lead to is stored before they are sent. If no collection has anything
+//! to say and the client waits, the request is parked on the notifier (`park`).
+
+mod answer;
+mod apply;
+mod park;
+mod remember;
+mod request;
+
+use wbxml::{Element, airsync};
+
+use super::super::reply::{Failure, Reply};
+use super::super::session::Session;
+use answer::Told;
+use request::{Asked, Problem};
+
+/// Handles Sync.
+pub(in crate::doors::eas) async fn run(
+    session: &Session,
+    request: Option<&Element<'_>>,
+) -> Result<Reply, Failure> {
+    let asked = match Asked::read(session, request)? {
+        Ok(asked) => asked,
+        Err(problem) => return Ok(Reply::Document(problem.told())),
+    };
+    remember::keep(session, &asked).await?;
+    let mut applied = Vec::with_capacity(asked.collections.len());
+    for collection in &asked.collections {
+        applied.push(apply::run(session, collection).await?);
+    }
+    let watch = park::watch(session, &asked, &applied);
+    let mut told = answer::run(session, &asked, &applied).await?;
+    if let (Some(wait), Some(watch), true) = (asked.wait, watch, told.is_quiet()) {
+        if !park::until_changed(session, &applied, watch, wait).await? {
+            return Ok(Reply::Empty);
+        }
+        told = answer::run(session, &asked, &applied).await?;
+    }
+    Ok(told.into_reply())
+}
+
+impl Problem {
+    /// A Sync answer with nothing but a status, and a limit where one was not kept.
+    fn told(self) -> Element<'static> {
+        let answer = Element::new(airsync::SYNC).with_number(airsync::STATUS, self.status());
+        match self.limit() {
+            Some(limit) => answer.with_number(airsync::LIMIT, limit),
+            None => answer,
+        }
+    }
+}
+
+impl Told {
+    /// An empty answer where no collection has anything to say. MS-ASCMD §2.2.1.21.2.
+    fn into_reply(self) -> Reply {
+        if self.is_quiet() {
+            return Reply::Empty;
+        }
+        let collections = Element::new(airsync::COLLECTIONS).with_all(self.collections);
+        Reply::Document(Element::new(airsync::SYNC).with(collections))
+    }
+}

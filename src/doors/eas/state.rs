@@ -1,0 +1,48 @@
+//! Rows of the store that belong to this door: what a device's collections stand at, and its last
+//! requests.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::session::Session;
+use crate::mailbox::FolderId;
+use crate::mailbox::sync::Collection;
+use crate::store::keys::{Key, Table};
+use crate::store::record::{decode_v, encode};
+use crate::store::{Error, Read};
+
+/// The version of this door's records.
+const VERSION: u8 = 1;
+
+/// The key of a row that a device has one of.
+pub(super) fn device_row(table: Table, account: u64, device_id: &str) -> Vec<u8> {
+    Key::of(table).u64(account).text(device_id).done()
+}
+
+/// The key of a device's state of a folder.
+pub(super) fn collection_row(session: &Session, folder: FolderId) -> Vec<u8> {
+    Key::of(Table::CollectionState)
+        .u64(session.account.id.0)
+        .text(&session.query.device_id)
+        .u64(folder.0)
+        .done()
+}
+
+/// A device's state of a folder.
+pub(super) fn collection(
+    from: &dyn Read,
+    session: &Session,
+    folder: FolderId,
+) -> Result<Option<Collection>, Error> {
+    read(from, &collection_row(session, folder))
+}
+
+/// A record of this door.
+pub(super) fn read<T: DeserializeOwned>(from: &dyn Read, key: &[u8]) -> Result<Option<T>, Error> {
+    from.get(key)?.map(|bytes| decode_v(VERSION, &bytes)).transpose()
+}
+
+/// The bytes of a record of this door.
+pub(super) fn row<T: Serialize>(value: &T) -> Vec<u8> {
+    encode(VERSION, value)
+}
