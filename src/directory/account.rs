@@ -89,7 +89,7 @@ impl Account {
 
     /// True when it may use `service`, by its own setting or its domain's.
     pub fn may_use(&self, service: super::Service, domain: &Domain) -> bool {
-        self.services.or(domain.services).unwrap_or(Services::ALL).has(service)
+        self.services.or(domain.services).unwrap_or(Services::USUAL).has(service)
     }
 
     /// True when it stands in the address list.
@@ -242,6 +242,37 @@ pub fn add_alias(tx: &mut Tx<'_>, id: AccountId, alias: &str) -> Result<(), Erro
 pub fn remove_alias(tx: &mut Tx<'_>, id: AccountId, alias: &str) -> Result<(), Error> {
     let alias = recipient::complete(tx, alias)?;
     drop_alias(tx, id, &alias.folded_local(), alias.domain())
+}
+
+/// Gives an account another primary address in its domain, which may be one of its aliases. The old one
+/// becomes an alias if `keep_old`, and is free otherwise.
+///
+/// # Errors
+/// As [`add_alias`]; [`Error::Invalid`] for an address in another domain.
+pub fn set_address(tx: &mut Tx<'_>, id: AccountId, address: &str, keep_old: bool) -> Result<Account, Error> {
+    let stored = account(tx, id)?.ok_or(Error::Missing)?;
+    let address = recipient::complete(tx, address)?;
+    if address.domain() != stored.address.domain() {
+        return Err(Error::Invalid("an account stays in its domain"));
+    }
+    let folded = address.folded();
+    let mut changed = stored.clone();
+    changed.aliases.retain(|alias| alias.folded() != folded);
+    if stored.addresses().all(|own| own.folded() != folded) {
+        claim(tx, &address, id)?;
+    }
+    if stored.address.folded() != folded {
+        if !keep_old {
+            tx.delete(address_key(&stored.address.folded_local(), stored.address.domain()));
+        } else if changed.aliases.len() >= ALIASES_MAX {
+            return Err(Error::TooMany("aliases"));
+        } else {
+            changed.aliases.push(stored.address.clone());
+        }
+    }
+    changed.address = address;
+    put(tx, Some(&stored), &changed);
+    Ok(changed)
 }
 
 /// Removes all the directory knows of an account. Its mailbox is the caller's to remove, in the same

@@ -215,16 +215,24 @@ impl<K: Copy + Eq + Hash + Ord> Buckets<K> {
         Self { token, whole, most: most.max(1), full_at: HashMap::new(), by_time: BTreeSet::new() }
     }
 
-    /// When the bucket will be full; never further ahead than empty, should the clock be set back.
+    /// When the bucket will be full.
     fn full_at(&self, key: &K, now: Millis) -> Millis {
-        let stored = self.full_at.get(key).copied().unwrap_or(now);
-        stored.clamp(now, now.saturating_add(self.whole))
+        self.full_at.get(key).copied().unwrap_or(now).clamp(now, self.empty(now))
+    }
+
+    /// When a bucket that is empty now will be full.
+    fn empty(&self, now: Millis) -> Millis {
+        now.saturating_add(self.whole)
     }
 
     /// How long until there is a token, if there is none.
-    fn check(&self, key: &K, now: Millis) -> Result<(), Duration> {
-        let after = self.full_at(key, now).saturating_add(self.token);
-        let missing = after.saturating_sub(now).saturating_sub(self.whole);
+    fn check(&mut self, key: &K, now: Millis) -> Result<(), Duration> {
+        let empty = self.empty(now);
+        if self.full_at.get(key).is_some_and(|at| *at > empty) {
+            // The clock was set back: from here on it is as empty as it can be, and refills.
+            self.set(*key, empty);
+        }
+        let missing = self.full_at(key, now).saturating_add(self.token).saturating_sub(empty);
         if missing <= 0 {
             return Ok(());
         }
@@ -459,8 +467,8 @@ mod tests {
         let day = 86_400_000;
         fail(&limiter, BOB, HOME, day).unwrap();
         assert_eq!(fail(&limiter, BOB, peer(1), 0), Err(Duration::from_secs(60)));
-        fail(&limiter, BOB, peer(1), 60_000).unwrap_or_default();
-        assert!(fail(&limiter, BOB, peer(2), 200_000).is_ok());
+        fail(&limiter, BOB, peer(1), 60_000).unwrap();
+        assert_eq!(fail(&limiter, BOB, peer(1), 60_000), Err(Duration::from_secs(60)));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 
 pub use account::{
     Account, AccountId, Kind, NewAccount, Profile, RemovedAccount, account, account_by_address, accounts,
-    add_alias, delete_account, insert_account, remove_alias, update_account,
+    add_alias, delete_account, insert_account, remove_alias, set_address, update_account,
 };
 pub use address::{Address, domain_for_display, fold_domain, fold_local};
 pub use authenticate::{AuthLimits, Login, ScramOffer};
