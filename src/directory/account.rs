@@ -8,7 +8,7 @@ use super::address::Address;
 use super::credentials;
 use super::domain::{self, Domain, DomainId};
 use super::password::PreparedPassword;
-use super::{Error, Services, gal, next_id, recipient};
+use super::{Error, Services, gal, recipient};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read, Tx, prefix_end, record};
@@ -144,7 +144,7 @@ pub fn insert_account(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<
     let name =
         if new.display_name.is_empty() { address.local().to_owned() } else { new.display_name.clone() };
     let account = Account {
-        id: AccountId(next_id(tx)?),
+        id: AccountId(tx.new_id()?),
         domain: domain.id,
         address,
         aliases: Vec::new(),

@@ -238,11 +238,12 @@ impl Directory {
     pub async fn scram_offer(&self, login: &str) -> Result<ScramOffer, AuthError> {
         let login = clipped(login).to_owned();
         let subject = self.subject(login.clone()).await?;
+        // Kept in the store: made anew at each start, it would tell who has no salt of his own.
+        let secret = self.blocking(|inner| inner.store.secret("directory")).await??;
         let stored = subject.known.as_ref().and_then(|k| k.credentials.password.as_ref()?.scram.clone());
         let verifier = match stored {
             Some(verifier) => verifier,
             None => {
-                let secret = domain::secret(&self.inner.store.read()?)?.unwrap_or(self.inner.secret);
                 let iterations = self.inner.hasher.cost().scram_iterations.max(4096);
                 ScramVerifier::of_nobody(&secret, &subject.name, iterations)
             }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::password::tests::cheap;
 use super::*;
 use crate::clock::Millis;
-use crate::store::{Order, Reader};
+use crate::store::keys;
+use crate::store::{self, Order, Read, Reader};
 
 /// 2026-01-01T00:00:00Z.
 const START: Millis = 1_767_225_600_000;
