@@ -38,7 +38,7 @@ pub enum Kind {
     Equipment,
 }
 
-/// What the address list says about an account (MS-ASCMD §2.2.3.79, the GAL namespace).
+/// What the address list says about an account (MS-ASCMD, the namespace GAL).
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Profile {

@@ -202,7 +202,10 @@ impl Directory {
             None => self.inner.attempt(b"nobody", subject.name.as_bytes(), service, &password),
         };
         match self.decide(&subject, attempt, &password, service).await {
-            Ok(Verdict::Right(app_password)) => self.let_in(subject, charge, app_password, service),
+            Ok(Verdict::Right { app_password, fresh }) => {
+                self.inner.limiter.succeeded(charge, fresh, self.inner.clock.now());
+                let_in(subject, app_password, service)
+            }
             Ok(Verdict::Wrong) => Err(AuthError::Refused),
             Ok(Verdict::StillWrong) => {
                 self.inner.limiter.refund(charge, self.inner.clock.now());
@@ -280,7 +283,10 @@ impl Directory {
         let charge = self.admit(&subject, peer)?;
         let same = subject.known.is_some() && subject.generation() == offer.of;
         match offer.verifier.check(auth_message, proof).filter(|_| same) {
-            Some(signature) => Ok((self.let_in(subject, charge, None, service)?, signature)),
+            Some(signature) => {
+                self.inner.limiter.succeeded(charge, true, self.inner.clock.now());
+                Ok((let_in(subject, None, service)?, signature))
+            }
             None => Err(AuthError::Refused),
         }
     }
@@ -301,23 +307,6 @@ impl Directory {
             .map_err(|retry_after| AuthError::TooMany { retry_after })
     }
 
-    /// The password is right; what is left is whether the account may use the service.
-    fn let_in(
-        &self,
-        subject: Subject,
-        charge: Charge,
-        app_password: Option<AppPassword>,
-        service: Service,
-    ) -> Result<Login, AuthError> {
-        let Some(known) = subject.known else { return Err(AuthError::Refused) };
-        self.inner.limiter.succeeded(charge, self.inner.clock.now());
-        let Known { account, domain, credentials } = *known;
-        if !account.enabled || !account.may_use(service, &domain) {
-            return Err(AuthError::Denied);
-        }
-        Ok(Login { account, domain, app_password, service, generation: credentials.generation })
-    }
-
     /// Whether a password is right: as remembered, or by comparing it.
     async fn decide(
         &self,
@@ -335,7 +324,7 @@ impl Directory {
         }
         let found = self.check(subject, password, service).await?;
         let (outcome, verdict) = match found {
-            Some((outcome, app_password)) => (outcome, Verdict::Right(app_password)),
+            Some((outcome, app_password)) => (outcome, Verdict::Right { app_password, fresh: true }),
             None => (Outcome::Wrong { of: subject.generation() }, Verdict::Wrong),
         };
         self.inner.remembered.insert(attempt, outcome, now);
@@ -348,13 +337,13 @@ impl Directory {
             Outcome::Wrong { of } => Ok((of == subject.generation()).then_some(Verdict::StillWrong)),
             Outcome::Password { account, generation } => {
                 let holds = subject.generation() == Some((account, generation));
-                Ok(holds.then_some(Verdict::Right(None)))
+                Ok(holds.then_some(Verdict::Right { app_password: None, fresh: false }))
             }
             Outcome::App { account, id } if subject.id() == Some(account) => {
                 let app = self
                     .blocking(move |inner| credentials::app_password(&inner.store.read()?, account, id))
                     .await??;
-                Ok(app.map(|app| Verdict::Right(Some(app))))
+                Ok(app.map(|app| Verdict::Right { app_password: Some(app), fresh: false }))
             }
             Outcome::App { .. } => Ok(None),
         }
@@ -462,12 +451,22 @@ impl Inner {
 
 /// What a password is.
 enum Verdict {
-    /// Right; by this app password if not by the account's own.
-    Right(Option<AppPassword>),
+    /// Right, by this app password if not by the account's own; `fresh` when it was compared.
+    Right { app_password: Option<AppPassword>, fresh: bool },
     /// Wrong, found out by comparing.
     Wrong,
     /// Wrong as before: its sender has learnt nothing.
     StillWrong,
+}
+
+/// The password is right; what is left is whether the account may use the service.
+fn let_in(subject: Subject, app_password: Option<AppPassword>, service: Service) -> Result<Login, AuthError> {
+    let Some(known) = subject.known else { return Err(AuthError::Refused) };
+    let Known { account, domain, credentials } = *known;
+    if !account.enabled || !account.may_use(service, &domain) {
+        return Err(AuthError::Denied);
+    }
+    Ok(Login { account, domain, app_password, service, generation: credentials.generation })
 }
 
 /// One of those that wait for a place to hash.

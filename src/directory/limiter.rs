@@ -13,7 +13,11 @@
 //! address for a while, but not from one that is known; nor can a neighbour behind the same router do
 //! so by using up the address. Success fills the known pair's bucket only. If it filled the account's,
 //! the user's phone, which logs in every few minutes, would give a guesser fresh tokens each time; if it
-//! filled the address's, a guesser with an account of his own could.
+//! filled the address's, a guesser with an account of his own could. For the same reason a password that
+//! is merely remembered to be right fills nothing: a phone sends it with each request.
+//!
+//! What is known is kept in memory. After a restart a user under attack is let in again from an address
+//! once an attempt of his own is the one that finds a token.
 //!
 //! A bucket is one number, the time at which it will be full (the generic cell rate algorithm): taking a
 //! token moves it on by the time that a token takes to come back. A full bucket need not be kept.
@@ -161,15 +165,16 @@ impl Limiter {
         }
     }
 
-    /// As [`Limiter::refund`] after a successful login: the address is known from now on.
-    pub(super) fn succeeded(&self, charge: Charge, now: Millis) {
+    /// As [`Limiter::refund`] after a successful login: the address is known from now on. With `fresh` the
+    /// password was compared, not remembered.
+    pub(super) fn succeeded(&self, charge: Charge, fresh: bool, now: Millis) {
         if let Target::Account(account) = charge.target {
             let network = network_key(charge.network);
             let mut state = self.state.lock();
-            state.pairs.forget(&(account, network));
             state.remember(account, network, now, self.limits.tracked);
-            if charge.known {
-                return;
+            if fresh {
+                // Nothing is left to be given back to a known pair.
+                state.pairs.forget(&(account, network));
             }
         }
         self.refund(charge, now);
@@ -324,7 +329,7 @@ mod tests {
     }
 
     fn succeed(limiter: &Limiter, target: Target, peer: IpAddr, now: Millis) -> Result<(), Duration> {
-        limiter.admit(target, peer, now).map(|charge| limiter.succeeded(charge, now))
+        limiter.admit(target, peer, now).map(|charge| limiter.succeeded(charge, true, now))
     }
 
     #[test]
@@ -396,6 +401,19 @@ mod tests {
         for _ in 0..3 {
             fail(&limiter, BOB, HOME, 86_400_000).unwrap();
         }
+    }
+
+    #[test]
+    fn a_remembered_password_fills_nothing() {
+        let limiter = Limiter::new(limits(3, 3, 2));
+        succeed(&limiter, BOB, HOME, 0).unwrap();
+        fail(&limiter, BOB, HOME, 0).unwrap();
+        for _ in 0..10 {
+            let charge = limiter.admit(BOB, HOME, 0).unwrap();
+            limiter.succeeded(charge, false, 0);
+        }
+        fail(&limiter, BOB, HOME, 0).unwrap();
+        assert!(fail(&limiter, BOB, HOME, 0).is_err());
     }
 
     #[test]
