@@ -8,7 +8,7 @@ use super::address::Address;
 use super::credentials;
 use super::domain::{self, Domain, DomainId};
 use super::password::PreparedPassword;
-use super::{Error, Services, gal, next_id, recipient};
+use super::{Error, Services, gal, recipient};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read, Tx, prefix_end, record};
@@ -38,7 +38,7 @@ pub enum Kind {
     Equipment,
 }
 
-/// What the address list says about an account (MS-ASCMD §2.2.3.79, the GAL namespace).
+/// What the address list says about an account (MS-ASCMD, the namespace GAL).
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Profile {
@@ -89,7 +89,7 @@ impl Account {
 
     /// True when it may use `service`, by its own setting or its domain's.
     pub fn may_use(&self, service: super::Service, domain: &Domain) -> bool {
-        self.services.or(domain.services).unwrap_or(Services::ALL).has(service)
+        self.services.or(domain.services).unwrap_or(Services::USUAL).has(service)
     }
 
     /// True when it stands in the address list.
@@ -144,7 +144,7 @@ pub fn insert_account(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<
     let name =
         if new.display_name.is_empty() { address.local().to_owned() } else { new.display_name.clone() };
     let account = Account {
-        id: AccountId(next_id(tx)?),
+        id: AccountId(tx.new_id()?),
         domain: domain.id,
         address,
         aliases: Vec::new(),
@@ -242,6 +242,37 @@ pub fn add_alias(tx: &mut Tx<'_>, id: AccountId, alias: &str) -> Result<(), Erro
 pub fn remove_alias(tx: &mut Tx<'_>, id: AccountId, alias: &str) -> Result<(), Error> {
     let alias = recipient::complete(tx, alias)?;
     drop_alias(tx, id, &alias.folded_local(), alias.domain())
+}
+
+/// Gives an account another primary address in its domain, which may be one of its aliases. The old one
+/// becomes an alias if `keep_old`, and is free otherwise.
+///
+/// # Errors
+/// As [`add_alias`]; [`Error::Invalid`] for an address in another domain.
+pub fn set_address(tx: &mut Tx<'_>, id: AccountId, address: &str, keep_old: bool) -> Result<Account, Error> {
+    let stored = account(tx, id)?.ok_or(Error::Missing)?;
+    let address = recipient::complete(tx, address)?;
+    if address.domain() != stored.address.domain() {
+        return Err(Error::Invalid("an account stays in its domain"));
+    }
+    let folded = address.folded();
+    let mut changed = stored.clone();
+    changed.aliases.retain(|alias| alias.folded() != folded);
+    if stored.addresses().all(|own| own.folded() != folded) {
+        claim(tx, &address, id)?;
+    }
+    if stored.address.folded() != folded {
+        if !keep_old {
+            tx.delete(address_key(&stored.address.folded_local(), stored.address.domain()));
+        } else if changed.aliases.len() >= ALIASES_MAX {
+            return Err(Error::TooMany("aliases"));
+        } else {
+            changed.aliases.push(stored.address.clone());
+        }
+    }
+    changed.address = address;
+    put(tx, Some(&stored), &changed);
+    Ok(changed)
 }
 
 /// Removes all the directory knows of an account. Its mailbox is the caller's to remove, in the same

@@ -248,7 +248,7 @@ mod tests {
             "a@[IPv6:::1]",
             "a@127.0.0.1",
             "a@exa mple.org",
-            "a@xn--zzzzzzz",
+            "a@xn--999999999",
             "a@\u{ad}",
             "a@ex\0ample.org",
             "a@example..org",

@@ -13,14 +13,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ring::hmac;
 
 use super::account::{self, Account, AccountId};
 use super::credentials::{self, AppPassword, Credentials};
 use super::domain::{self, Domain};
-use super::limiter::{Charge, Target};
-use super::password::Password;
+use super::limiter::{Charge, FailureLimits, Target};
+use super::password::{Password, PasswordCost};
 use super::recipient;
 use super::remembered::{Attempt, Outcome};
 use super::scram::ScramVerifier;
@@ -29,6 +30,44 @@ use crate::store::{self, Read};
 
 /// Longest login name that is looked at, in bytes.
 const LOGIN_MAX: usize = 320;
+
+/// Limits on logins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuthLimits {
+    /// What a password hash costs.
+    pub cost: PasswordCost,
+    /// How many failures are borne.
+    pub failures: FailureLimits,
+    /// Hashes at a time; 0 is as many as there are processors.
+    pub hashes: usize,
+    /// Logins that may wait for a hash.
+    pub waiting: usize,
+    /// Right and as many wrong passwords that are remembered.
+    pub remembered: usize,
+    /// For how long they are.
+    pub remembered_for: Duration,
+}
+
+impl Default for AuthLimits {
+    fn default() -> Self {
+        Self {
+            cost: PasswordCost::default(),
+            failures: FailureLimits::default(),
+            hashes: 0,
+            waiting: 256,
+            remembered: 20_000,
+            remembered_for: Duration::from_secs(900),
+        }
+    }
+}
+
+impl AuthLimits {
+    pub(super) fn places(&self) -> Arc<tokio::sync::Semaphore> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let places = if self.hashes == 0 { cores } else { self.hashes };
+        Arc::new(tokio::sync::Semaphore::new(places.min(tokio::sync::Semaphore::MAX_PERMITS)))
+    }
+}
 
 /// A successful login.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +87,8 @@ pub struct Login {
 /// for users that do not exist.
 #[derive(Clone)]
 pub struct ScramOffer {
-    subject: Subject,
+    login: String,
+    of: Option<(AccountId, u64)>,
     verifier: ScramVerifier,
 }
 
@@ -83,8 +123,11 @@ impl Subject {
     fn read(read: &impl Read, login: &str) -> Result<Self, Error> {
         let (login, domain) = windows_name(login);
         let completed = match domain {
-            Some(domain) => super::Address::of_parts(login, domain),
-            None => recipient::complete(read, login),
+            Some(domain) if recipient::is_local_domain(read, domain)? => {
+                super::Address::of_parts(login, domain)
+            }
+            // Devices insist on a domain where there is none to tell, so people write something.
+            _ => recipient::complete(read, login),
         };
         let address = match completed {
             Ok(address) => address,
@@ -116,7 +159,7 @@ impl Subject {
 impl Directory {
     /// Checks a login name and password.
     ///
-    /// `login` is an address or alias, a bare name in the primary domain, or either behind `DOMAIN\`.
+    /// `login` is an address or alias, a bare name in the primary domain, or `DOMAIN\name`.
     /// `password` is as the client sent it, see [`Password::from_wire`]. `peer` is the client's address.
     ///
     /// # Errors
@@ -158,35 +201,19 @@ impl Directory {
             Some(id) => self.inner.attempt(b"account", &id.0.to_be_bytes(), service, &password),
             None => self.inner.attempt(b"nobody", subject.name.as_bytes(), service, &password),
         };
-        let now = self.inner.clock.now();
-        if let Some(outcome) = self.inner.remembered.get(&attempt, now) {
-            match self.recall(&subject, outcome).await? {
-                Some(Ok(app_password)) => return self.let_in(subject, charge, app_password, service),
-                Some(Err(Wrong)) => {
-                    self.inner.limiter.refund(charge, now);
-                    return Err(AuthError::Refused);
-                }
-                None => self.inner.remembered.remove(&attempt),
+        match self.decide(&subject, attempt, &password, service).await {
+            Ok(Verdict::Right { app_password, fresh }) => {
+                self.inner.limiter.succeeded(charge, fresh, self.inner.clock.now());
+                let_in(subject, app_password, service)
             }
-        }
-        let outcome = self.check(&subject, &password, service).await.inspect_err(|e| {
-            if matches!(e, AuthError::Busy) {
-                tracing::warn!("too many logins wait for their hash");
-            }
-        });
-        match outcome {
-            Ok(Some((outcome, app_password))) => {
-                self.inner.remembered.insert(attempt, outcome, now);
-                self.let_in(subject, charge, app_password, service)
-            }
-            Ok(None) => {
-                let wrong = Outcome::Wrong { of: subject.generation() };
-                self.inner.remembered.insert(attempt, wrong, now);
+            Ok(Verdict::Wrong) => Err(AuthError::Refused),
+            Ok(Verdict::StillWrong) => {
+                self.inner.limiter.refund(charge, self.inner.clock.now());
                 Err(AuthError::Refused)
             }
             Err(e) => {
                 // Nothing was compared.
-                self.inner.limiter.refund(charge, now);
+                self.inner.limiter.refund(charge, self.inner.clock.now());
                 Err(e)
             }
         }
@@ -212,17 +239,19 @@ impl Directory {
 
     /// Begins SCRAM-SHA-256 (RFC 5802 §5): the salt and iteration count for the server's first message.
     pub async fn scram_offer(&self, login: &str) -> Result<ScramOffer, AuthError> {
-        let subject = self.subject(clipped(login).to_owned()).await?;
+        let login = clipped(login).to_owned();
+        let subject = self.subject(login.clone()).await?;
+        // Kept in the store: made anew at each start, it would tell who has no salt of his own.
+        let secret = self.blocking(|inner| inner.store.secret("directory")).await??;
         let stored = subject.known.as_ref().and_then(|k| k.credentials.password.as_ref()?.scram.clone());
         let verifier = match stored {
             Some(verifier) => verifier,
             None => {
-                let secret = domain::secret(&self.inner.store.read()?)?.unwrap_or(self.inner.secret);
                 let iterations = self.inner.hasher.cost().scram_iterations.max(4096);
                 ScramVerifier::of_nobody(&secret, &subject.name, iterations)
             }
         };
-        Ok(ScramOffer { subject, verifier })
+        Ok(ScramOffer { login, of: subject.generation(), verifier })
     }
 
     /// Ends SCRAM-SHA-256: checks the ClientProof over the AuthMessage, and gives the ServerSignature for
@@ -235,7 +264,7 @@ impl Directory {
         peer: IpAddr,
         service: Service,
     ) -> Result<(Login, [u8; 32]), AuthError> {
-        let name = offer.subject.name.clone();
+        let name = offer.login.clone();
         let result = self.scram_finish_quietly(offer, auth_message, proof, peer, service).await;
         log(&name, peer, service, result.as_ref().err());
         result
@@ -250,11 +279,14 @@ impl Directory {
         service: Service,
     ) -> Result<(Login, [u8; 32]), AuthError> {
         // As it is now, not as it was at the offer.
-        let subject = self.subject(offer.subject.name.clone()).await?;
+        let subject = self.subject(offer.login.clone()).await?;
         let charge = self.admit(&subject, peer)?;
-        let same = subject.generation() == offer.subject.generation() && subject.known.is_some();
+        let same = subject.known.is_some() && subject.generation() == offer.of;
         match offer.verifier.check(auth_message, proof).filter(|_| same) {
-            Some(signature) => Ok((self.let_in(subject, charge, None, service)?, signature)),
+            Some(signature) => {
+                self.inner.limiter.succeeded(charge, true, self.inner.clock.now());
+                Ok((let_in(subject, None, service)?, signature))
+            }
             None => Err(AuthError::Refused),
         }
     }
@@ -275,39 +307,43 @@ impl Directory {
             .map_err(|retry_after| AuthError::TooMany { retry_after })
     }
 
-    /// The password is right; what is left is whether the account may use the service.
-    fn let_in(
+    /// Whether a password is right: as remembered, or by comparing it.
+    async fn decide(
         &self,
-        subject: Subject,
-        charge: Charge,
-        app_password: Option<AppPassword>,
+        subject: &Subject,
+        attempt: Attempt,
+        password: &Password,
         service: Service,
-    ) -> Result<Login, AuthError> {
-        let Some(known) = subject.known else { return Err(AuthError::Refused) };
-        self.inner.limiter.succeeded(charge, self.inner.clock.now());
-        let Known { account, domain, credentials } = *known;
-        if !account.enabled || !account.may_use(service, &domain) {
-            return Err(AuthError::Denied);
+    ) -> Result<Verdict, AuthError> {
+        let now = self.inner.clock.now();
+        if let Some(outcome) = self.inner.remembered.get(&attempt, now) {
+            if let Some(verdict) = self.recall(subject, outcome).await? {
+                return Ok(verdict);
+            }
+            self.inner.remembered.remove(&attempt);
         }
-        Ok(Login { account, domain, app_password, service, generation: credentials.generation })
+        let found = self.check(subject, password, service).await?;
+        let (outcome, verdict) = match found {
+            Some((outcome, app_password)) => (outcome, Verdict::Right { app_password, fresh: true }),
+            None => (Outcome::Wrong { of: subject.generation() }, Verdict::Wrong),
+        };
+        self.inner.remembered.insert(attempt, outcome, now);
+        Ok(verdict)
     }
 
     /// What a remembered outcome says now; `None` when it no longer holds.
-    async fn recall(
-        &self,
-        subject: &Subject,
-        outcome: Outcome,
-    ) -> Result<Option<Result<Option<AppPassword>, Wrong>>, AuthError> {
+    async fn recall(&self, subject: &Subject, outcome: Outcome) -> Result<Option<Verdict>, AuthError> {
         match outcome {
-            Outcome::Wrong { of } => Ok((of == subject.generation()).then_some(Err(Wrong))),
+            Outcome::Wrong { of } => Ok((of == subject.generation()).then_some(Verdict::StillWrong)),
             Outcome::Password { account, generation } => {
-                Ok((subject.generation() == Some((account, generation))).then_some(Ok(None)))
+                let holds = subject.generation() == Some((account, generation));
+                Ok(holds.then_some(Verdict::Right { app_password: None, fresh: false }))
             }
             Outcome::App { account, id } if subject.id() == Some(account) => {
                 let app = self
                     .blocking(move |inner| credentials::app_password(&inner.store.read()?, account, id))
                     .await??;
-                Ok(app.map(|app| Ok(Some(app))))
+                Ok(app.map(|app| Verdict::Right { app_password: Some(app), fresh: false }))
             }
             Outcome::App { .. } => Ok(None),
         }
@@ -413,8 +449,25 @@ impl Inner {
     }
 }
 
-/// A remembered wrong password.
-struct Wrong;
+/// What a password is.
+enum Verdict {
+    /// Right, by this app password if not by the account's own; `fresh` when it was compared.
+    Right { app_password: Option<AppPassword>, fresh: bool },
+    /// Wrong, found out by comparing.
+    Wrong,
+    /// Wrong as before: its sender has learnt nothing.
+    StillWrong,
+}
+
+/// The password is right; what is left is whether the account may use the service.
+fn let_in(subject: Subject, app_password: Option<AppPassword>, service: Service) -> Result<Login, AuthError> {
+    let Some(known) = subject.known else { return Err(AuthError::Refused) };
+    let Known { account, domain, credentials } = *known;
+    if !account.enabled || !account.may_use(service, &domain) {
+        return Err(AuthError::Denied);
+    }
+    Ok(Login { account, domain, app_password, service, generation: credentials.generation })
+}
 
 /// One of those that wait for a place to hash.
 struct Waiting<'c>(&'c AtomicUsize);
@@ -451,7 +504,7 @@ fn clipped(login: &str) -> &str {
     login.get(..login.floor_char_boundary(LOGIN_MAX)).unwrap_or_default()
 }
 
-/// The name is quoted and cut: it may be anything, also a password typed into the wrong field.
+/// The name is escaped and cut short: it may be anything.
 fn log(login: &str, peer: IpAddr, service: Service, error: Option<&AuthError>) {
     let login = login.get(..login.floor_char_boundary(64)).unwrap_or_default();
     match error {
@@ -460,43 +513,5 @@ fn log(login: &str, peer: IpAddr, service: Service, error: Option<&AuthError>) {
             tracing::error!(?login, %peer, service = service.name(), error = %e, "a login could not be checked");
         }
         Some(e) => tracing::info!(?login, %peer, service = service.name(), reason = %e, "login refused"),
-    }
-}
-
-/// Limits on logins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AuthLimits {
-    /// What a password hash costs.
-    pub cost: super::PasswordCost,
-    /// How many failures are borne.
-    pub failures: super::FailureLimits,
-    /// Hashes at a time; 0 is as many as there are processors.
-    pub hashes: usize,
-    /// Logins that may wait for a hash.
-    pub waiting: usize,
-    /// Right and as many wrong passwords that are remembered.
-    pub remembered: usize,
-    /// For how long they are.
-    pub remembered_for: std::time::Duration,
-}
-
-impl Default for AuthLimits {
-    fn default() -> Self {
-        Self {
-            cost: super::PasswordCost::default(),
-            failures: super::FailureLimits::default(),
-            hashes: 0,
-            waiting: 256,
-            remembered: 20_000,
-            remembered_for: std::time::Duration::from_secs(900),
-        }
-    }
-}
-
-impl AuthLimits {
-    pub(super) fn places(&self) -> Arc<tokio::sync::Semaphore> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let places = if self.hashes == 0 { cores } else { self.hashes };
-        Arc::new(tokio::sync::Semaphore::new(places.min(tokio::sync::Semaphore::MAX_PERMITS)))
     }
 }

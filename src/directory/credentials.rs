@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{self, AccountId};
 use super::password::PreparedPassword;
-use super::{Error, Services, next_id};
+use super::{Error, Services};
 use crate::clock::{Millis, NoEntropy, random};
 use crate::store::keys::{Key, Table};
 use crate::store::{Order, Read, Tx, record};
@@ -89,7 +89,7 @@ pub fn add_app_password(
     }
     let secret = generate()?;
     let salt: [u8; 16] = random()?;
-    let public = AppPassword { id: next_id(tx)?, label: label.into(), created: now, services };
+    let public = AppPassword { id: tx.new_id()?, label: label.into(), created: now, services };
     let mac = mac(&salt, &secret).as_ref().try_into().unwrap_or_default();
     let row = AppPasswordRow { public: public.clone(), salt, mac };
     tx.put(app_key(id, public.id), record::encode(VERSION, &row));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{self, AccountId, RemovedAccount};
 use super::address::fold_domain;
-use super::{Error, Services, next_id};
-use crate::clock::{Millis, random};
+use super::{Error, Services};
+use crate::clock::Millis;
 use crate::store::keys::{self, Key, Parts, Table, system};
 use crate::store::{Order, Read, Tx, record};
 
@@ -48,9 +48,8 @@ pub fn insert_domain(tx: &mut Tx<'_>, now: Millis, name: &str) -> Result<Domain,
     if domain_by_name(tx, &name)?.is_some() {
         return Err(Error::Exists);
     }
-    ensure_secret(tx)?;
     let domain = Domain {
-        id: DomainId(next_id(tx)?),
+        id: DomainId(tx.new_id()?),
         name,
         created: now,
         quota_bytes: None,
@@ -160,23 +159,9 @@ pub fn set_primary_domain(tx: &mut Tx<'_>, id: DomainId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The secret behind what unknown users are answered; there is none before the first domain.
-pub(super) fn secret(read: &impl Read) -> Result<Option<[u8; 32]>, Error> {
-    let row = read.get(&keys::system_row(system::DIRECTORY_SECRET))?;
-    Ok(row.map(|row| record::decode_v(VERSION, &row)).transpose()?)
-}
-
 /// Stores a changed domain.
 pub(super) fn put(tx: &mut Tx<'_>, domain: &Domain) {
     tx.put(key(domain.id), record::encode(VERSION, domain));
-}
-
-fn ensure_secret(tx: &mut Tx<'_>) -> Result<(), Error> {
-    if secret(tx)?.is_none() {
-        let secret: [u8; 32] = random()?;
-        tx.put(keys::system_row(system::DIRECTORY_SECRET), record::encode(VERSION, &secret));
-    }
-    Ok(())
 }
 
 fn stored_primary(read: &impl Read) -> Result<Option<DomainId>, Error> {

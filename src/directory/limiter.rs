@@ -13,7 +13,11 @@
 //! address for a while, but not from one that is known; nor can a neighbour behind the same router do
 //! so by using up the address. Success fills the known pair's bucket only. If it filled the account's,
 //! the user's phone, which logs in every few minutes, would give a guesser fresh tokens each time; if it
-//! filled the address's, a guesser with an account of his own could.
+//! filled the address's, a guesser with an account of his own could. For the same reason a password that
+//! is merely remembered to be right fills nothing: a phone sends it with each request.
+//!
+//! What is known is kept in memory. After a restart a user under attack is let in again from an address
+//! once an attempt of his own is the one that finds a token.
 //!
 //! A bucket is one number, the time at which it will be full (the generic cell rate algorithm): taking a
 //! token moves it on by the time that a token takes to come back. A full bucket need not be kept.
@@ -161,15 +165,16 @@ impl Limiter {
         }
     }
 
-    /// As [`Limiter::refund`] after a successful login: the address is known from now on.
-    pub(super) fn succeeded(&self, charge: Charge, now: Millis) {
+    /// As [`Limiter::refund`] after a successful login: the address is known from now on. With `fresh` the
+    /// password was compared, not remembered.
+    pub(super) fn succeeded(&self, charge: Charge, fresh: bool, now: Millis) {
         if let Target::Account(account) = charge.target {
             let network = network_key(charge.network);
             let mut state = self.state.lock();
-            state.pairs.forget(&(account, network));
             state.remember(account, network, now, self.limits.tracked);
-            if charge.known {
-                return;
+            if fresh {
+                // Nothing is left to be given back to a known pair.
+                state.pairs.forget(&(account, network));
             }
         }
         self.refund(charge, now);
@@ -215,16 +220,24 @@ impl<K: Copy + Eq + Hash + Ord> Buckets<K> {
         Self { token, whole, most: most.max(1), full_at: HashMap::new(), by_time: BTreeSet::new() }
     }
 
-    /// When the bucket will be full; never further ahead than empty, should the clock be set back.
+    /// When the bucket will be full.
     fn full_at(&self, key: &K, now: Millis) -> Millis {
-        let stored = self.full_at.get(key).copied().unwrap_or(now);
-        stored.clamp(now, now.saturating_add(self.whole))
+        self.full_at.get(key).copied().unwrap_or(now).clamp(now, self.empty(now))
+    }
+
+    /// When a bucket that is empty now will be full.
+    fn empty(&self, now: Millis) -> Millis {
+        now.saturating_add(self.whole)
     }
 
     /// How long until there is a token, if there is none.
-    fn check(&self, key: &K, now: Millis) -> Result<(), Duration> {
-        let after = self.full_at(key, now).saturating_add(self.token);
-        let missing = after.saturating_sub(now).saturating_sub(self.whole);
+    fn check(&mut self, key: &K, now: Millis) -> Result<(), Duration> {
+        let empty = self.empty(now);
+        if self.full_at.get(key).is_some_and(|at| *at > empty) {
+            // The clock was set back: from here on it is as empty as it can be, and refills.
+            self.set(*key, empty);
+        }
+        let missing = self.full_at(key, now).saturating_add(self.token).saturating_sub(empty);
         if missing <= 0 {
             return Ok(());
         }
@@ -316,7 +329,7 @@ mod tests {
     }
 
     fn succeed(limiter: &Limiter, target: Target, peer: IpAddr, now: Millis) -> Result<(), Duration> {
-        limiter.admit(target, peer, now).map(|charge| limiter.succeeded(charge, now))
+        limiter.admit(target, peer, now).map(|charge| limiter.succeeded(charge, true, now))
     }
 
     #[test]
@@ -391,6 +404,19 @@ mod tests {
     }
 
     #[test]
+    fn a_remembered_password_fills_nothing() {
+        let limiter = Limiter::new(limits(3, 3, 2));
+        succeed(&limiter, BOB, HOME, 0).unwrap();
+        fail(&limiter, BOB, HOME, 0).unwrap();
+        for _ in 0..10 {
+            let charge = limiter.admit(BOB, HOME, 0).unwrap();
+            limiter.succeeded(charge, false, 0);
+        }
+        fail(&limiter, BOB, HOME, 0).unwrap();
+        assert!(fail(&limiter, BOB, HOME, 0).is_err());
+    }
+
+    #[test]
     fn success_gives_strangers_nothing() {
         let limiter = Limiter::new(limits(3, 100, 100));
         for n in 0..3 {
@@ -459,8 +485,8 @@ mod tests {
         let day = 86_400_000;
         fail(&limiter, BOB, HOME, day).unwrap();
         assert_eq!(fail(&limiter, BOB, peer(1), 0), Err(Duration::from_secs(60)));
-        fail(&limiter, BOB, peer(1), 60_000).unwrap_or_default();
-        assert!(fail(&limiter, BOB, peer(2), 200_000).is_ok());
+        fail(&limiter, BOB, peer(1), 60_000).unwrap();
+        assert_eq!(fail(&limiter, BOB, peer(1), 60_000), Err(Duration::from_secs(60)));
     }
 
     #[test]

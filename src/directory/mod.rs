@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 
 pub use account::{
     Account, AccountId, Kind, NewAccount, Profile, RemovedAccount, account, account_by_address, accounts,
-    add_alias, delete_account, insert_account, remove_alias, update_account,
+    add_alias, delete_account, insert_account, remove_alias, set_address, update_account,
 };
 pub use address::{Address, domain_for_display, fold_domain, fold_local};
 pub use authenticate::{AuthLimits, Login, ScramOffer};
@@ -47,8 +47,7 @@ pub use service::{Service, Services};
 pub use setting::{delete_setting, set_setting, setting, setting_names};
 
 use crate::clock::{Clock, random};
-use crate::store::keys::{self, system};
-use crate::store::{self, Read, Store, Tx};
+use crate::store::{Store, Tx};
 
 /// The directory of this server. Cheap to clone.
 #[derive(Clone)]
@@ -67,7 +66,6 @@ struct Inner {
     remembered: remembered::Remembered,
     flights: remembered::Flights,
     key: hmac::Key,
-    secret: [u8; 32],
 }
 
 impl Directory {
@@ -89,7 +87,6 @@ impl Directory {
                 remembered: remembered::Remembered::new(limits.remembered, age),
                 flights: remembered::Flights::default(),
                 key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?),
-                secret: random()?,
             }),
         })
     }
@@ -220,16 +217,4 @@ impl Directory {
         let now = self.inner.clock.now();
         self.inner.store.write_async(move |tx| f(tx, now)).await
     }
-}
-
-/// The next id of this node. Never given twice.
-fn next_id(tx: &mut Tx<'_>) -> Result<u64, Error> {
-    let key = keys::system_row(system::NEXT_ID);
-    let damaged = || store::Error::Damaged("the id counter".into());
-    let id = match tx.get(&key)? {
-        Some(row) => u64::from_be_bytes(row.as_ref().try_into().map_err(|_| damaged())?),
-        None => 1,
-    };
-    tx.put(key, id.checked_add(1).ok_or_else(damaged)?.to_be_bytes().to_vec());
-    Ok(id)
 }

@@ -64,7 +64,7 @@ impl Password {
     }
 
     /// Reads a password from the wire: UTF-8, or else what some clients send in Basic authentication,
-    /// ISO-8859-1 (RFC 7617 §3), read as its superset Windows-1252. `None` is nobody's password.
+    /// ISO-8859-1 (RFC 7617), read as its superset Windows-1252. `None` is nobody's password.
     ///
     /// Bytes that are UTF-8 are never read as ISO-8859-1: that would be two passwords for one attempt.
     pub fn from_wire(bytes: &[u8]) -> Option<Self> {

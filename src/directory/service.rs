@@ -58,6 +58,8 @@ impl Services {
     pub const NONE: Self = Self(0);
     /// All, also those to come.
     pub const ALL: Self = Self(u16::MAX);
+    /// What accounts may use that nothing was set for: all but administration.
+    pub const USUAL: Self = Self::ALL.without(Service::Admin).without(Service::Ftp);
 
     /// The set with `service` in it.
     pub const fn with(self, service: Service) -> Self {

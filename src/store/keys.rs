@@ -53,8 +53,6 @@ pub mod system {
     pub const NEXT_ID: &str = "next-id";
     /// The domain that completes a bare user name.
     pub const PRIMARY_DOMAIN: &str = "primary-domain";
-    /// Makes what is answered for unknown users look like, and stay, the same over restarts.
-    pub const DIRECTORY_SECRET: &str = "directory-secret";
     /// A secret; its name follows.
     pub const SECRET: &str = "secret";
 }
