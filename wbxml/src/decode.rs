@@ -1,6 +1,5 @@
 //! Octets to tree.
 
-use std::borrow::Cow;
 use std::ffi::CStr;
 
 use crate::text::{self, Flaw};
@@ -15,7 +14,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Levels of elements, the root being the first; [`MAX_DEPTH`] at most.
     pub depth: usize,
-    /// Elements. One takes an octet on the wire and some 40 in memory.
+    /// Elements. One takes an octet on the wire and 32 in memory.
     pub elements: usize,
 }
 
@@ -59,6 +58,8 @@ pub fn decode<'a>(document: &'a [u8], limits: &Limits) -> Result<Element<'a>, Er
         page: 0,
         open: Vec::new(),
         closed: Vec::new(),
+        texts: String::new(),
+        opaques: Vec::new(),
         depth: limits.depth.min(MAX_DEPTH),
         elements: limits.elements,
         elements_limit: limits.elements,
@@ -143,11 +144,15 @@ struct Open<'a> {
     children: usize,
 }
 
-/// The value so far.
+/// The value so far of an open element. Only the innermost one can have any, so there is one place for
+/// pieces put together: [`Body::texts`], [`Body::opaques`].
+#[derive(Clone, Copy)]
 enum Value<'a> {
     None,
-    Text(Cow<'a, str>),
-    Opaque(Cow<'a, [u8]>),
+    Text(&'a str),
+    Texts,
+    Opaque(&'a [u8]),
+    Opaques,
 }
 
 /// The reader of `body = *pi element *pi`. It keeps its own stack, so depth costs no recursion.
@@ -158,6 +163,8 @@ struct Body<'a> {
     open: Vec<Open<'a>>,
     /// Complete elements whose parents are open, in document order.
     closed: Vec<Element<'a>>,
+    texts: String,
+    opaques: Vec<u8>,
     depth: usize,
     /// Elements still allowed.
     elements: usize,
@@ -230,37 +237,64 @@ impl<'a> Body<'a> {
         let limit = self.elements_limit;
         self.elements =
             self.elements.checked_sub(1).ok_or(Error::new(at, ErrorKind::TooManyElements { limit }))?;
-        if token & HAS_CONTENT != 0 {
-            self.open.push(Open { tag, value: Value::None, children: self.closed.len() });
-        } else {
+        if token & HAS_CONTENT == 0 {
             self.closed.push(Element::new(tag));
+        } else if let Some(text) = self.whole_text() {
+            self.closed.push(Element::from_held(tag, Held::Text(text)));
+        } else {
+            self.open.push(Open { tag, value: Value::None, children: self.closed.len() });
         }
         Ok(())
+    }
+
+    /// The content of the element just begun, if it is one short string and END: two elements of three
+    /// are such, and need not be opened first. `None` says nothing.
+    #[inline]
+    fn whole_text(&mut self) -> Option<&'a str> {
+        let string = self.input.rest().strip_prefix(&[STR_I])?;
+        let text = text::short_plain(string)?;
+        if text.is_empty() || string.get(text.len() + 1) != Some(&END) {
+            return None;
+        }
+        // STR_I, the text, its NUL, END.
+        self.input.at += text.len() + 3;
+        Some(text)
     }
 
     #[inline]
     fn end(&mut self, at: usize) -> Result<(), Error> {
         let open = self.open.pop().ok_or(Error::new(at, ErrorKind::UnexpectedEnd))?;
-        let held = match open.value {
-            Value::Text(text) => Held::Text(text),
-            Value::Opaque(data) => Held::Opaque(data),
-            Value::None if self.closed.len() > open.children => {
-                Held::Children(Children(self.closed.drain(open.children..).collect()))
-            }
-            Value::None => Held::Empty,
-        };
-        self.closed.push(Element::from_held(open.tag, held));
+        if self.closed.len() > open.children {
+            let children = self.closed.drain(open.children..).collect();
+            self.closed.push(Element::from_held(open.tag, Held::Children(Children(children))));
+        } else {
+            let held = match open.value {
+                Value::None => Held::Empty,
+                Value::Text(text) => Held::Text(text),
+                Value::Texts => Held::OwnText(std::mem::take(&mut self.texts).into()),
+                Value::Opaque(data) => Held::Opaque(data),
+                Value::Opaques => Held::OwnOpaque(std::mem::take(&mut self.opaques).into()),
+            };
+            self.closed.push(Element::from_held(open.tag, held));
+        }
         Ok(())
     }
 
     #[inline]
     fn inline_string(&mut self, at: usize) -> Result<(), Error> {
         let start = self.input.at;
-        let bytes = CStr::from_bytes_until_nul(self.input.rest())
-            .map_err(|_| Error::new(at, ErrorKind::UnterminatedString))?
-            .to_bytes();
-        self.input.at += bytes.len() + 1;
-        let text = text::validate(bytes).map_err(|(offset, flaw)| flawed(start + offset, flaw))?;
+        let rest = self.input.rest();
+        let text = match text::short_plain(rest) {
+            Some(text) => text,
+            None => {
+                let bytes = CStr::from_bytes_until_nul(rest)
+                    .map_err(|_| Error::new(at, ErrorKind::UnterminatedString))?
+                    .to_bytes();
+                text::validate(bytes).map_err(|(offset, flaw)| flawed(start + offset, flaw))?
+            }
+        };
+        // The string and its NUL are part of the rest.
+        self.input.at += text.len() + 1;
         self.text(text, at)
     }
 
@@ -291,37 +325,61 @@ impl<'a> Body<'a> {
         let data = self.input.take(length).ok_or_else(|| {
             Error::new(at, ErrorKind::OpaqueTooLong { length, left: self.input.rest().len() })
         })?;
-        let open = self.holder(at)?;
-        match &mut open.value {
-            Value::None if data.is_empty() => {}
-            Value::None => open.value = Value::Opaque(Cow::Borrowed(data)),
-            Value::Opaque(before) => before.to_mut().extend_from_slice(data),
-            Value::Text(_) => return Err(Error::new(at, ErrorKind::MixedValue { element: open.tag })),
-        }
+        let open = holder(&mut self.open, &self.closed, at)?;
+        open.value = match open.value {
+            value if data.is_empty() => value,
+            Value::None => Value::Opaque(data),
+            Value::Opaque(before) => {
+                self.opaques.extend_from_slice(before);
+                self.opaques.extend_from_slice(data);
+                Value::Opaques
+            }
+            Value::Opaques => {
+                self.opaques.extend_from_slice(data);
+                Value::Opaques
+            }
+            Value::Text(_) | Value::Texts => {
+                return Err(Error::new(at, ErrorKind::MixedValue { element: open.tag }));
+            }
+        };
         Ok(())
     }
 
     #[inline]
     fn text(&mut self, text: &'a str, at: usize) -> Result<(), Error> {
-        let open = self.holder(at)?;
-        match &mut open.value {
-            Value::None if text.is_empty() => {}
-            Value::None => open.value = Value::Text(Cow::Borrowed(text)),
-            Value::Text(before) => before.to_mut().push_str(text),
-            Value::Opaque(_) => return Err(Error::new(at, ErrorKind::MixedValue { element: open.tag })),
-        }
+        let open = holder(&mut self.open, &self.closed, at)?;
+        open.value = match open.value {
+            value if text.is_empty() => value,
+            Value::None => Value::Text(text),
+            Value::Text(before) => {
+                self.texts.push_str(before);
+                self.texts.push_str(text);
+                Value::Texts
+            }
+            Value::Texts => {
+                self.texts.push_str(text);
+                Value::Texts
+            }
+            Value::Opaque(_) | Value::Opaques => {
+                return Err(Error::new(at, ErrorKind::MixedValue { element: open.tag }));
+            }
+        };
         Ok(())
     }
+}
 
-    /// The element that a value belongs to: the innermost open one, if it has no children.
-    #[inline]
-    fn holder(&mut self, at: usize) -> Result<&mut Open<'a>, Error> {
-        let open = self.open.last_mut().ok_or(Error::new(at, ErrorKind::ContentOutsideRoot))?;
-        if self.closed.len() > open.children {
-            return Err(Error::new(at, ErrorKind::MixedContent { element: open.tag }));
-        }
-        Ok(open)
+/// The element that a value belongs to: the innermost open one, if it has no children.
+#[inline]
+fn holder<'s, 'a>(
+    open: &'s mut [Open<'a>],
+    closed: &[Element<'a>],
+    at: usize,
+) -> Result<&'s mut Open<'a>, Error> {
+    let open = open.last_mut().ok_or(Error::new(at, ErrorKind::ContentOutsideRoot))?;
+    if closed.len() > open.children {
+        return Err(Error::new(at, ErrorKind::MixedContent { element: open.tag }));
     }
+    Ok(open)
 }
 
 fn flawed(at: usize, flaw: Flaw) -> Error {

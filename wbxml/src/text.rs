@@ -19,6 +19,21 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, (usize, Flaw)> {
     }
 }
 
+/// The string up to the NUL, if it is short and printable ASCII. Most strings of a Sync are; one look at
+/// each octet finds the NUL and all that could be wrong. `None` says nothing.
+#[inline]
+pub(crate) fn short_plain(bytes: &[u8]) -> Option<&str> {
+    let (short, _) = bytes.split_at(bytes.len().min(SHORT));
+    let length = short.iter().position(|b| !(0x20..0x7F).contains(b))?;
+    let (plain, rest) = short.split_at(length);
+    if rest.first() != Some(&0) {
+        return None;
+    }
+    std::str::from_utf8(plain).ok()
+}
+
+const SHORT: usize = 32;
+
 /// The text as it can be sent: NUL is left out, being padding or the end of a C string wherever it
 /// turns up in a mail, and any other character that XML lacks becomes U+FFFD.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
@@ -35,22 +50,26 @@ const fn is_forbidden(c: char) -> bool {
 
 /// The first forbidden character and its offset.
 fn first_forbidden(text: &str) -> Option<(usize, char)> {
+    let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
     let mut start = 0;
-    for chunk in text.as_bytes().chunks(CHUNK) {
+    for chunk in chunks {
         // Without branches, so that the compiler can look at many octets at once.
         if chunk.iter().fold(false, |seen, &b| seen | is_suspect(b)) {
-            let end = start + chunk.len();
-            // Chunks are cut anywhere; the exact look begins at a character.
-            let from = text.floor_char_boundary(start);
-            let to = text.ceil_char_boundary(end);
-            let part = text.get(from..to).unwrap_or(text);
-            if let Some((at, c)) = part.char_indices().find(|&(_, c)| is_forbidden(c)) {
-                return Some((from + at, c));
+            let found = first_forbidden_in(text, start, start + CHUNK);
+            if found.is_some() {
+                return found;
             }
         }
-        start += chunk.len();
+        start += CHUNK;
     }
-    None
+    if rest.iter().any(|&b| is_suspect(b)) { first_forbidden_in(text, start, text.len()) } else { None }
+}
+
+/// The exact look at a part of the text, widened to whole characters.
+fn first_forbidden_in(text: &str, start: usize, end: usize) -> Option<(usize, char)> {
+    let from = text.floor_char_boundary(start);
+    let part = text.get(from..text.ceil_char_boundary(end)).unwrap_or_default();
+    part.char_indices().find(|&(_, c)| is_forbidden(c)).map(|(at, c)| (from + at, c))
 }
 
 const CHUNK: usize = 64;
