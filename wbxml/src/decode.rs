@@ -325,7 +325,7 @@ impl<'a> Body<'a> {
         let data = self.input.take(length).ok_or_else(|| {
             Error::new(at, ErrorKind::OpaqueTooLong { length, left: self.input.rest().len() })
         })?;
-        let open = holder(&mut self.open, &self.closed, at)?;
+        let open = holder(&mut self.open, &self.closed, data.is_empty(), at)?;
         open.value = match open.value {
             value if data.is_empty() => value,
             Value::None => Value::Opaque(data),
@@ -347,7 +347,7 @@ impl<'a> Body<'a> {
 
     #[inline]
     fn text(&mut self, text: &'a str, at: usize) -> Result<(), Error> {
-        let open = holder(&mut self.open, &self.closed, at)?;
+        let open = holder(&mut self.open, &self.closed, text.is_empty(), at)?;
         open.value = match open.value {
             value if text.is_empty() => value,
             Value::None => Value::Text(text),
@@ -368,15 +368,17 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The element that a value belongs to: the innermost open one, if it has no children.
+/// The element that a value belongs to: the innermost open one, which has no children unless the value
+/// is empty, being nothing.
 #[inline]
 fn holder<'s, 'a>(
     open: &'s mut [Open<'a>],
     closed: &[Element<'a>],
+    is_empty: bool,
     at: usize,
 ) -> Result<&'s mut Open<'a>, Error> {
     let open = open.last_mut().ok_or(Error::new(at, ErrorKind::ContentOutsideRoot))?;
-    if closed.len() > open.children {
+    if closed.len() > open.children && !is_empty {
         return Err(Error::new(at, ErrorKind::MixedContent { element: open.tag }));
     }
     Ok(open)
