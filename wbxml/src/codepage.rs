@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::table::{ENTRIES, NAMESPACES};
 
 /// An ActiveSync protocol version, as far as the specification ties elements to it
-/// (MS-ASHTTP §2.2.1.1.1.1.1). Versions before 12.1 are not told apart.
+/// (MS-ASHTTP, header MS-ASProtocolVersion). Versions before 12.1 are not told apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Version {
     /// 12.1 and before.

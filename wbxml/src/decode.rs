@@ -205,7 +205,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// WBXML 1.3 §5.8.1. A switch that changes nothing is allowed, as is one with no tag after it.
+    /// WBXML 1.3 §5.8.4.7.2. A switch that changes nothing is allowed, as is one with no tag after it.
     fn switch_page(&mut self, at: usize) -> Result<(), Error> {
         let page = self.input.byte("a code page")?;
         if codepage::page_name(page).is_none() {

@@ -39,7 +39,7 @@ impl Dump<'_, '_> {
     }
 }
 
-/// Elements with secrets: MS-ASCMD §2.2.3.129, ItemOperations and Settings.
+/// Elements with secrets: Password of ItemOperations and of Settings (MS-ASCMD §2.2.3.132).
 const SECRETS: [Tag; 2] = [itemoperations::PASSWORD, settings::PASSWORD];
 
 impl fmt::Display for Dump<'_, '_> {
