@@ -12,6 +12,7 @@ pub mod date;
 pub mod decode;
 mod extract;
 pub mod header;
+pub mod html;
 pub mod limits;
 mod mime;
 pub mod param;
