@@ -10,14 +10,21 @@ mod committer;
 mod engine;
 mod error;
 pub mod failpoint;
+#[cfg(any(test, feature = "failpoints"))]
+pub mod faulty;
 mod files;
 mod fjall;
+mod journal;
 pub mod keys;
 mod memory;
 mod migrate;
 mod open;
 mod overlay;
+#[cfg(feature = "sled")]
+mod sled;
 mod system;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod verify;
 
@@ -31,7 +38,6 @@ pub use collect::{Collected, Collector, Graces};
 pub use committer::HasRoom;
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};
 pub use error::Error;
-pub use fjall::Fjall;
 pub use memory::Memory;
 pub use migrate::SCHEMA;
 pub use open::{EngineKind, StoreOptions};
