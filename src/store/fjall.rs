@@ -96,6 +96,16 @@ impl Fjall {
         }
     }
 
+    /// Moves everything from the write buffers to tables.
+    #[cfg(test)]
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        let open = self.current()?;
+        for keyspace in [&open.rows, &open.bodies] {
+            keyspace.rotate_memtable_and_wait().map_err(|e| read_error(&e))?;
+        }
+        Ok(())
+    }
+
     fn current(&self) -> Result<Arc<Open>, Error> {
         self.open.read().clone().ok_or(Error::Stopped)
     }
