@@ -19,7 +19,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use super::engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit};
-use super::{Error, StoreOptions, overlay};
+use super::{Error, StoreOptions, journal, overlay};
 
 /// How long a reopening waits for readers of the old instance.
 const READERS_LEAVE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const JOURNAL_BYTES: u64 = 256 << 20;
 const BUFFERS: u64 = 4;
 
 /// fjall over one folder, which it uses alone.
-pub struct Fjall {
+pub(super) struct Fjall {
     path: PathBuf,
     cache_bytes: u64,
     write_buffer_bytes: u64,
@@ -58,8 +58,8 @@ enum Trouble {
 }
 
 impl Fjall {
-    /// Opens or creates the database in `path`.
-    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, Error> {
+    /// Opens or creates the database in `path`. The caller has made sure that no other process uses it.
+    pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Self, Error> {
         let engine = Self {
             path: path.to_owned(),
             cache_bytes: options.cache_bytes,
@@ -73,6 +73,7 @@ impl Fjall {
     }
 
     fn open_database(&self) -> Result<Arc<Open>, Error> {
+        journal::mend(&self.path)?;
         let opening = || -> Result<Open, FjallError> {
             let db = Database::builder(&self.path)
                 .cache_size(self.cache_bytes)
@@ -93,6 +94,16 @@ impl Fjall {
             Ok(Err(e)) => Err(unusable(&self.path, &e)),
             Err(_) => Err(Error::Unusable(format!("{} is damaged", self.path.display()))),
         }
+    }
+
+    /// Moves everything from the write buffers to tables.
+    #[cfg(test)]
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        let open = self.current()?;
+        for keyspace in [&open.rows, &open.bodies] {
+            keyspace.rotate_memtable_and_wait().map_err(|e| read_error(&e))?;
+        }
+        Ok(())
     }
 
     fn current(&self) -> Result<Arc<Open>, Error> {

@@ -10,15 +10,22 @@ mod committer;
 mod engine;
 mod error;
 pub mod failpoint;
+#[cfg(any(test, feature = "failpoints"))]
+pub mod faulty;
 mod files;
 mod fjall;
+mod journal;
 pub mod keys;
 mod memory;
 mod migrate;
 mod open;
 mod overlay;
 pub mod record;
+#[cfg(feature = "sled")]
+mod sled;
 mod system;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod verify;
 
@@ -32,7 +39,6 @@ pub use collect::{Collected, Collector, Graces};
 pub use committer::HasRoom;
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};
 pub use error::Error;
-pub use fjall::Fjall;
 pub use memory::Memory;
 pub use migrate::SCHEMA;
 pub use open::{EngineKind, StoreOptions};

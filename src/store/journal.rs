@@ -1,0 +1,216 @@
+//! Checks fjall's journals before fjall opens them.
+//!
+//! A power cut may tear the last batch, which nobody was told of: parts of it may be missing even where
+//! later parts are there. fjall forgives a batch that ends early, refuses to open when a whole one has a
+//! wrong checksum, and takes some damage in the middle of a journal for its end, which would silently
+//! lose every batch behind it. So we look first: a torn last batch is cut off, and a journal with whole
+//! batches behind a damaged one is refused.
+//!
+//! A journal is a row of batches, then zeros. A batch is a start (tag 1, number of entries, sequence
+//! number), its entries (tag 2: value type, compression, keyspace, lengths of key, value and stored
+//! value, key, stored value; tag 4: keyspace), and an end (tag 3, XXH3 of the entries, four magic bytes).
+//! Numbers are little-endian.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Error;
+
+const MAGIC: &[u8; 4] = b"FJL\x03";
+
+/// Checks every journal in `folder`, and cuts a torn batch off the last.
+pub(super) fn mend(folder: &Path) -> Result<(), Error> {
+    let journals = journals(folder).map_err(|e| unusable(folder, &e))?;
+    for (at, (_, path)) in journals.iter().enumerate() {
+        let is_last = at + 1 == journals.len();
+        mend_one(path, is_last)?;
+    }
+    Ok(())
+}
+
+/// The journals by number.
+fn journals(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|n| n.to_str()?.strip_suffix(".jnl")?.parse().ok());
+        found.extend(number.map(|number| (number, path)));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn mend_one(path: &Path, is_last: bool) -> Result<(), Error> {
+    let bytes = std::fs::read(path).map_err(|e| unusable(path, &e))?;
+    let whole = walk(&bytes);
+    let rest = without_zeros(bytes.get(whole.end..).unwrap_or_default());
+    if rest.is_empty() {
+        return Ok(());
+    }
+    if !is_last || batch_follows(rest, whole.sequence) {
+        let why = format!("the journal is damaged at byte {}; restore from a backup", whole.end);
+        return Err(unusable(path, &why));
+    }
+    tracing::warn!(journal = %path.display(), at = whole.end, "cutting off a batch that was never acknowledged");
+    let cut = || -> std::io::Result<()> {
+        let file = File::options().write(true).open(path)?;
+        file.set_len(u64::try_from(whole.end).unwrap_or(u64::MAX))?;
+        file.sync_all()
+    };
+    cut().map_err(|e| unusable(path, &e))
+}
+
+/// Without the zeros at the end, give or take a page; a journal is made with 64 MiB of them.
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    const PAGE: [u8; 4096] = [0; 4096];
+    let zeros = bytes.rchunks(PAGE.len()).take_while(|page| PAGE.starts_with(page)).map(<[u8]>::len).sum();
+    bytes.len().checked_sub(zeros).and_then(|end| bytes.get(..end)).unwrap_or_default()
+}
+
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {
+    Error::Unusable(format!("{}: {why}", path.display()))
+}
+
+/// The whole batches at the beginning of a journal.
+#[derive(Default)]
+struct Whole {
+    /// Where they end.
+    end: usize,
+    /// The last one's sequence number.
+    sequence: u64,
+}
+
+fn walk(bytes: &[u8]) -> Whole {
+    let mut whole = Whole::default();
+    while let Some(batch) = bytes.get(whole.end..).and_then(Batch::read) {
+        whole.end = whole.end.saturating_add(batch.length);
+        whole.sequence = batch.sequence;
+    }
+    whole
+}
+
+/// True when a whole batch, later than `sequence`, stands somewhere behind the end of another.
+fn batch_follows(rest: &[u8], sequence: u64) -> bool {
+    rest.windows(MAGIC.len()).enumerate().filter(|(_, window)| window == MAGIC).any(|(at, _)| {
+        let behind = rest.get(at.saturating_add(MAGIC.len())..).and_then(Batch::read);
+        behind.is_some_and(|batch| batch.sequence > sequence)
+    })
+}
+
+struct Batch {
+    length: usize,
+    sequence: u64,
+}
+
+impl Batch {
+    /// The batch at the beginning of `bytes`, if it is whole.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let ([1], count, sequence) = (take(&mut rest)?, take(&mut rest)?, take(&mut rest)?) else {
+            return None;
+        };
+        let entries = rest;
+        for _ in 0..u32::from_le_bytes(count) {
+            skip_entry(&mut rest)?;
+        }
+        let entries = entries.get(..entries.len().checked_sub(rest.len())?)?;
+        let ([3], checksum, magic) = (take(&mut rest)?, take(&mut rest)?, take::<4>(&mut rest)?) else {
+            return None;
+        };
+        (magic == *MAGIC && xxh3_64(entries) == u64::from_le_bytes(checksum)).then_some(Self {
+            length: bytes.len().checked_sub(rest.len())?,
+            sequence: u64::from_le_bytes(sequence),
+        })
+    }
+}
+
+fn skip_entry(rest: &mut &[u8]) -> Option<()> {
+    let [tag] = take(rest)?;
+    match tag {
+        2 => {
+            let _value_type_compression_and_keyspace: [u8; 10] = take(rest)?;
+            let key = usize::from(u16::from_le_bytes(take(rest)?));
+            let _length_before_compression: [u8; 4] = take(rest)?;
+            let value = usize::try_from(u32::from_le_bytes(take(rest)?)).ok()?;
+            *rest = rest.get(key.checked_add(value)?..)?;
+        }
+        4 => {
+            let _keyspace: [u8; 8] = take(rest)?;
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (part, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*part)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn batch(sequence: u64, value: &[u8]) -> Vec<u8> {
+        let mut entry = vec![2, 0, 0];
+        entry.extend_from_slice(&1_u64.to_le_bytes());
+        entry.extend_from_slice(&1_u16.to_le_bytes());
+        let length = u32::try_from(value.len()).unwrap().to_le_bytes();
+        entry.extend_from_slice(&[length, length].concat());
+        entry.push(b'k');
+        entry.extend_from_slice(value);
+        let mut out = vec![1];
+        out.extend_from_slice(&1_u32.to_le_bytes());
+        out.extend_from_slice(&sequence.to_le_bytes());
+        out.extend_from_slice(&entry);
+        out.push(3);
+        out.extend_from_slice(&xxh3_64(&entry).to_le_bytes());
+        out.extend_from_slice(MAGIC);
+        out
+    }
+
+    #[test]
+    fn whole_batches_are_walked() {
+        let bytes = [batch(1, b"one"), batch(2, b"two"), vec![0; 100]].concat();
+        let whole = walk(&bytes);
+        assert_eq!((whole.end, whole.sequence), (bytes.len() - 100, 2));
+    }
+
+    #[test]
+    fn a_batch_behind_damage_is_seen() {
+        let mut bytes = [batch(1, b"one"), batch(2, b"two"), batch(3, b"three")].concat();
+        let first = batch(1, b"one").len();
+        bytes[first + 20] ^= 1;
+        assert_eq!(walk(&bytes).end, first);
+        assert!(batch_follows(&bytes[first..], 1));
+        assert!(!batch_follows(&bytes[first..], 3), "an older one is no batch of this journal");
+        let torn = &bytes[first..bytes.len() - 1];
+        assert!(!batch_follows(torn, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            walk(&bytes);
+            batch_follows(&bytes, 0);
+        }
+
+        #[test]
+        fn damaged_batches_are_not_whole(at in 0_usize..60, bit in 0_u8..8) {
+            let mut bytes = batch(7, b"a value of some length");
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            // The sequence number is not covered by the checksum.
+            prop_assert_eq!(Batch::read(&bytes).is_some(), (5..13).contains(&at));
+        }
+    }
+}
