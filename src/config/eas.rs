@@ -20,7 +20,7 @@ pub struct Eas {
     /// Most changes of one Sync answer, whatever WindowSize asks. MS-ASCMD §2.2.3.199 has 512.
     /// Default: 512.
     pub window_max: u32,
-    /// Largest request body, in bytes. Default: 64 MiB (a 48 MiB message in base64).
+    /// Largest request body, in bytes; a message sent by a phone is one. Default: 64 MiB.
     pub request_max: u64,
     /// Most folders of one Ping, told as MaxFolders. Default: 200.
     pub ping_folders_max: u32,

@@ -87,7 +87,7 @@ pub struct Store {
     /// Which engine keeps the data. It cannot be changed for a data folder that is in use.
     /// Default: `fjall`.
     pub engine: Engine,
-    /// Memory for recently read blocks, in bytes. Default: 32 MiB.
+    /// Memory for recently read blocks, in bytes. Default: 128 MiB.
     pub cache: u64,
     /// Memory for rows not yet in sorted files, in bytes. Default: 64 MiB.
     pub write_buffer: u64,
@@ -98,7 +98,7 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { engine: Engine::Fjall, cache: 32 << 20, write_buffer: 64 << 20, free_space_min: 256 << 20 }
+        Self { engine: Engine::Fjall, cache: 128 << 20, write_buffer: 64 << 20, free_space_min: 256 << 20 }
     }
 }
 

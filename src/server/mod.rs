@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use certificate::Certificate;
 pub use error::StartError;
@@ -22,9 +21,6 @@ use crate::config::Config;
 use crate::doors::admin;
 use crate::net::{Acceptor, Listener, Tls, TlsError};
 use crate::services::Services;
-
-/// How often a server looks whether its store still takes writes.
-const STORE_WATCH: Duration = Duration::from_secs(1);
 
 /// Starts servers.
 #[derive(Clone, Copy, Debug)]
@@ -107,9 +103,7 @@ impl Running {
     /// Ready once the store has failed: the outcome of a commit is unknown and the page cache cannot be
     /// trusted, so the process should end and be started anew.
     pub async fn store_failed(&self) {
-        while !self.services.store.failed() {
-            tokio::time::sleep(STORE_WATCH).await;
-        }
+        self.services.store.wait_failed().await;
         self.services.metrics.store_failed();
     }
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Engine};
 use crate::directory::{self, Allowance, AuthLimits, Directory, FailureLimits, PasswordCost};
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
-use crate::store::{self, Store};
+use crate::store::{self, EngineKind, Store, StoreOptions};
 
 /// The parts that doors share. Made once for each server; there is no global state.
 #[derive(Clone)]
@@ -95,8 +95,19 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-fn open_store(_config: &Config, _clock: &Clock) -> Result<Store, store::Error> {
-    Store::in_memory()
+fn open_store(config: &Config, clock: &Clock) -> Result<Store, store::Error> {
+    let wanted = &config.store;
+    let options = StoreOptions {
+        engine: match wanted.engine {
+            Engine::Fjall => EngineKind::Fjall,
+            Engine::Sled => EngineKind::Sled,
+        },
+        cache_bytes: wanted.cache,
+        write_buffer_bytes: wanted.write_buffer,
+        free_space_watermark: wanted.free_space_min,
+        ..StoreOptions::default()
+    };
+    Store::open(&config.data.join("store"), &options, clock)
 }
 
 /// The directory's limits as `[auth]` sets them.

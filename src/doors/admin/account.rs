@@ -3,10 +3,10 @@
 use super::reply::Failure;
 use super::{AccountLine, Answer, Secret};
 use crate::clock::random;
-use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
-use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
+use crate::directory::{self, Account, Address, DomainId, Error, NewAccount};
+use crate::mailbox::{Acting, Origin, OwnerId};
 use crate::services::Services;
-use crate::store::{Read, Tx};
+use crate::store::Read;
 
 /// Accounts read from the store at a time.
 const PAGE: usize = 1000;
@@ -78,14 +78,11 @@ pub(super) async fn set_password(
 }
 
 pub(super) async fn delete(services: &Services, address: String) -> Result<Answer, Failure> {
-    let mailbox = services.mailbox.clone();
     let removed = services
         .store
         .shrink_async(move |tx| {
             let account = by_address(tx, &address)?;
-            let removed = directory::delete_account(tx, account.id)?;
-            remove_mailbox(&mailbox, tx, account.id)?;
-            Ok::<_, Failure>(removed)
+            Ok::<_, Failure>(directory::delete_account(tx, account.id)?)
         })
         .await?;
     Ok(Answer::Done { text: format!("account {} deleted", removed.account.address) })
@@ -102,11 +99,6 @@ pub(super) fn of_domain(read: &impl Read, domain: DomainId) -> Result<Vec<Accoun
             return Ok(all);
         }
     }
-}
-
-/// Removes the folders of an account that is no more, in the same transaction.
-pub(super) fn remove_mailbox(_mailbox: &Mailbox, _tx: &mut Tx<'_>, _id: AccountId) -> Result<(), Failure> {
-    Ok(())
 }
 
 /// The account with this address; a bare name is completed with the primary domain.

@@ -1,6 +1,5 @@
 //! `domain add | list | delete`.
 
-use super::account::remove_mailbox;
 use super::reply::Failure;
 use super::{Answer, DomainLine};
 use crate::directory::{self, Error};
@@ -28,16 +27,12 @@ pub(super) fn list(services: &Services) -> Result<Answer, Failure> {
 }
 
 pub(super) async fn delete(services: &Services, name: String, force: bool) -> Result<Answer, Failure> {
-    let mailbox = services.mailbox.clone();
     let text = format!("domain {name} deleted");
     services
         .store
         .shrink_async(move |tx| {
             let domain = directory::domain_by_name(tx, &name)?.ok_or(Error::Missing)?;
-            for removed in directory::delete_domain(tx, domain.id, force)? {
-                remove_mailbox(&mailbox, tx, removed.account.id)?;
-            }
-            Ok::<_, Failure>(())
+            Ok::<_, Failure>(directory::delete_domain(tx, domain.id, force)?)
         })
         .await?;
     Ok(Answer::Done { text })

@@ -1,0 +1,170 @@
+//! The grammar of the command line.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use folkmoot::doors::admin::{Command, Secret};
+
+use super::exit::{self, Failed};
+
+/// A groupware and Exchange ActiveSync server.
+///
+/// Without a command it serves. Commands work whether the server of the data folder runs or not.
+#[derive(Parser, Debug)]
+#[command(name = "folkmoot", version, disable_help_subcommand = true)]
+pub(super) struct Args {
+    /// Settings in TOML; see `folkmoot config defaults` [default: none, all defaults]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// The data folder, before the one in the settings [default: data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) action: Option<Action>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Action {
+    /// Run the server until Ctrl-C or SIGTERM
+    Serve,
+    /// Domains
+    Domain {
+        #[command(subcommand)]
+        action: DomainAction,
+    },
+    /// Accounts
+    Account {
+        #[command(subcommand)]
+        action: AccountAction,
+    },
+    /// Check settings, ports, certificate and data, without changing anything
+    Check,
+    /// Settings
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ConfigAction {
+    /// Print all settings with their defaults and what they mean
+    Defaults,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum DomainAction {
+    /// Add a domain
+    Add {
+        /// Its name, such as example.org
+        name: String,
+    },
+    /// List the domains
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a domain
+    Delete {
+        /// Its name
+        name: String,
+        /// Delete its accounts with it
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+impl DomainAction {
+    pub(super) fn asked(&self) -> Command {
+        match self {
+            Self::Add { name } => Command::DomainAdd { name: name.clone() },
+            Self::List { .. } => Command::DomainList {},
+            Self::Delete { name, force } => Command::DomainDelete { name: name.clone(), force: *force },
+        }
+    }
+
+    pub(super) fn json(&self) -> bool {
+        matches!(self, Self::List { json: true })
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AccountAction {
+    /// Add an account; its password is made and printed unless it is given
+    Add {
+        /// Its address, such as alice@example.org
+        address: String,
+        /// The name shown to people
+        #[arg(long)]
+        name: Option<String>,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the accounts
+    List {
+        /// Only those of this domain
+        domain: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set an account's password; it is made and printed unless it is given
+    SetPassword {
+        /// One of the account's addresses
+        address: String,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Delete an account
+    Delete {
+        /// One of its addresses
+        address: String,
+    },
+}
+
+impl AccountAction {
+    pub(super) fn asked(&self) -> Result<Command, Failed> {
+        Ok(match self {
+            Self::Add { address, name, password_stdin } => Command::AccountAdd {
+                address: address.clone(),
+                name: name.clone(),
+                password: password(*password_stdin)?,
+            },
+            Self::List { domain, .. } => Command::AccountList { domain: domain.clone() },
+            Self::SetPassword { address, password_stdin } => {
+                Command::AccountSetPassword { address: address.clone(), password: password(*password_stdin)? }
+            }
+            Self::Delete { address } => Command::AccountDelete { address: address.clone() },
+        })
+    }
+
+    pub(super) fn json(&self) -> bool {
+        matches!(self, Self::List { json: true, .. })
+    }
+}
+
+/// The first line of standard input, if it is wanted.
+fn password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
+    const LONGEST: u64 = 4096;
+    if !from_stdin {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|e| Failed::new(exit::FAILED, format!("the password cannot be read: {e}")))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failed::new(
+            exit::FAILED,
+            "there is no password on standard input\nTry: printf '%s\\n' PASSWORD | folkmoot account \
+             set-password ADDRESS --password-stdin",
+        ));
+    }
+    Ok(Some(Secret::new(line)))
+}

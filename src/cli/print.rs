@@ -1,0 +1,83 @@
+//! How answers are shown: tables for people, one JSON document for programs.
+
+use std::io::{ErrorKind, Write};
+
+use folkmoot::doors::admin::Answer;
+use serde::Serialize;
+
+use super::exit::{self, Failed};
+
+/// Writes text to standard output.
+pub(super) fn plain(text: &str) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // `folkmoot config defaults | head` has seen enough.
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failed::new(exit::FAILED, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Shows an answer; a refusal is the error of the command.
+pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
+    match answer {
+        Answer::Done { text } => plain(&format!("{text}\n")),
+        Answer::Password { address, password } => {
+            plain(&format!("{address}\npassword: {} (shown this once)\n", password.expose()))
+        }
+        Answer::Domains { domains } if json => document(&domains),
+        Answer::Domains { domains } => {
+            let rows = domains
+                .into_iter()
+                .map(|d| [d.name, d.accounts.to_string(), if d.primary { "primary" } else { "" }.to_owned()]);
+            plain(&table(["DOMAIN", "ACCOUNTS", ""], rows))
+        }
+        Answer::Accounts { accounts } if json => document(&accounts),
+        Answer::Accounts { accounts } => {
+            let rows = accounts.into_iter().map(|a| {
+                let state = if a.enabled { "" } else { "disabled" };
+                [a.address, a.name, a.aliases.join(" "), state.to_owned()]
+            });
+            plain(&table(["ACCOUNT", "NAME", "ALIASES", ""], rows))
+        }
+        Answer::Refused { why, hint } if hint.is_empty() => Err(Failed::new(exit::FAILED, why)),
+        Answer::Refused { why, hint } => Err(Failed::new(exit::FAILED, format!("{why}\nTry: {hint}"))),
+    }
+}
+
+fn document(lines: &impl Serialize) -> Result<(), Failed> {
+    let text = serde_json::to_string_pretty(lines).map_err(|e| Failed::new(exit::FAILED, e))?;
+    plain(&format!("{text}\n"))
+}
+
+/// Columns as wide as their widest cell.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut all = vec![head.map(str::to_owned)];
+    all.extend(rows.map(|row| row.map(|cell| printable(&cell))));
+    let width = |column: usize| {
+        all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in &all {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Names come from outside; none may command the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_nothing_commands_the_terminal() {
+        let rows = [["a".to_owned(), "12".to_owned()], ["\x1b[2Jlong".to_owned(), String::new()]];
+        assert_eq!(table(["NAME", "N"], rows.into_iter()), "NAME      N\na         12\n\u{fffd}[2Jlong\n");
+    }
+}
