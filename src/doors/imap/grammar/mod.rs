@@ -1,0 +1,319 @@
+//! The grammar: the bytes of one command in, one typed command out. RFC 9051 §9.
+//!
+//! Nothing below the grammar compares words. A command comes here whole, with its literals in place;
+//! the session bounds its length, this module its depth and counts.
+
+mod fetch;
+mod input;
+mod list;
+mod search;
+mod set;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub(super) use fetch::{Asked, Attribute, Fetch, Of, Partial, Section};
+pub(super) use list::{List, StatusItem};
+pub(super) use search::{Day, Key, Place, Returns, Search};
+pub(super) use set::{Number, Set};
+
+use input::{Input, Parsed};
+
+use super::name::Form;
+
+/// Most parameters of one ID. RFC 2971 §3.3.
+const ID_MAX: usize = 30;
+/// Most words of one ENABLE.
+const ENABLE_MAX: usize = 32;
+
+/// One command with the tag that its answer carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Request {
+    pub(super) tag: String,
+    pub(super) command: Command,
+}
+
+/// What a client wants. RFC 9051 §6.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Command {
+    Capability,
+    Noop,
+    Logout,
+    Id(Vec<(String, Option<String>)>),
+    StartTls,
+    Login(Credentials),
+    /// With the initial response still in base64, if it came. RFC 4959.
+    Authenticate(Mechanism, Option<Vec<u8>>),
+    Enable(Vec<Extension>),
+    Namespace,
+    List(List),
+    Status {
+        name: String,
+        items: Vec<StatusItem>,
+    },
+    /// SELECT, or EXAMINE, which are one as long as nothing can be written.
+    Select {
+        name: String,
+        condstore: bool,
+        examine: bool,
+    },
+    Close,
+    Unselect,
+    /// Revision 1 only. RFC 3501 §6.4.1.
+    Check,
+    Idle,
+    Fetch(Fetch),
+    Search(Search),
+    /// A command that changes something, its arguments unread.
+    Write(Write),
+}
+
+/// The commands that change something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Write {
+    Append,
+    Create,
+    Delete,
+    Rename,
+    Subscribe,
+    Unsubscribe,
+    Store,
+    Copy,
+    Move,
+    Expunge,
+}
+
+/// A user name and password as they came.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) user: Vec<u8>,
+    pub(super) password: Vec<u8>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials")
+    }
+}
+
+/// A SASL mechanism.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// One we do not have.
+    Unknown,
+}
+
+/// What ENABLE can turn on. RFC 5161.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Extension {
+    /// RFC 9051.
+    Imap4Rev2,
+    /// RFC 6855.
+    Utf8Accept,
+    /// RFC 7162.
+    Condstore,
+}
+
+/// Why a command is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// It breaks the grammar; what was expected.
+    Syntax(&'static str),
+    /// Nobody knows it.
+    Unknown,
+    /// It nests too deeply or lists too much.
+    TooMany,
+    /// What it names can be no mailbox; says why.
+    Name(&'static str),
+    /// It searches in a charset that nobody knows.
+    Charset,
+}
+
+/// A refused command, with its tag if it had one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Refused {
+    pub(super) tag: Option<String>,
+    pub(super) why: Refusal,
+}
+
+/// Reads one command, without its line end.
+pub(super) fn parse(bytes: &[u8], form: Form) -> Result<Request, Refused> {
+    let mut input = Input::new(bytes, form);
+    let Some(tag) = input.tag() else {
+        return Err(Refused { tag: None, why: Refusal::Syntax("expected a tag") });
+    };
+    let tag = tag.to_owned();
+    match command(&mut input) {
+        Ok(command) => Ok(Request { tag, command }),
+        Err(why) => Err(Refused { tag: Some(tag), why }),
+    }
+}
+
+/// What a command is, as far as its first line tells: for answering before its literal has come.
+pub(super) fn peek(bytes: &[u8]) -> (Option<String>, Option<Write>) {
+    let mut input = Input::new(bytes, Form::Utf8);
+    let tag = input.tag().map(str::to_owned);
+    let write = input.space().and_then(|()| input.keyword("")).ok().and_then(|word| match word.as_str() {
+        "UID" => input.space().and_then(|()| input.keyword("")).ok().and_then(|word| write(&word)),
+        word => write(word),
+    });
+    (tag, write)
+}
+
+fn command(input: &mut Input<'_>) -> Parsed<Command> {
+    input.space()?;
+    let word = input.keyword("expected a command")?;
+    let command = match simple(&word) {
+        Some(command) => command,
+        None => match write(&word) {
+            Some(write) => return Ok(Command::Write(write)),
+            None => with_arguments(&word, input)?,
+        },
+    };
+    if let Command::Write(_) = command {
+        return Ok(command);
+    }
+    input.end()?;
+    Ok(command)
+}
+
+/// The commands without arguments.
+fn simple(word: &str) -> Option<Command> {
+    Some(match word {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "STARTTLS" => Command::StartTls,
+        "NAMESPACE" => Command::Namespace,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "CHECK" => Command::Check,
+        "IDLE" => Command::Idle,
+        _ => return None,
+    })
+}
+
+fn write(word: &str) -> Option<Write> {
+    Some(match word {
+        "APPEND" => Write::Append,
+        "CREATE" => Write::Create,
+        "DELETE" => Write::Delete,
+        "RENAME" => Write::Rename,
+        "SUBSCRIBE" => Write::Subscribe,
+        "UNSUBSCRIBE" => Write::Unsubscribe,
+        "STORE" => Write::Store,
+        "COPY" => Write::Copy,
+        "MOVE" => Write::Move,
+        "EXPUNGE" => Write::Expunge,
+        _ => return None,
+    })
+}
+
+fn with_arguments(word: &str, input: &mut Input<'_>) -> Parsed<Command> {
+    Ok(match word {
+        "ID" => id(input)?,
+        "LOGIN" => {
+            input.space()?;
+            let user = input.astring()?.into_owned();
+            input.space()?;
+            Command::Login(Credentials { user, password: input.astring()?.into_owned() })
+        }
+        "AUTHENTICATE" => authenticate(input)?,
+        "ENABLE" => enable(input)?,
+        "LIST" => Command::List(List::parse(input)?),
+        "LSUB" => Command::List(List::parse_lsub(input)?),
+        "STATUS" => {
+            input.space()?;
+            let name = input.mailbox()?;
+            input.space()?;
+            Command::Status { name, items: StatusItem::parse_list(input)? }
+        }
+        "SELECT" => select(input, false)?,
+        "EXAMINE" => select(input, true)?,
+        "FETCH" => Command::Fetch(Fetch::parse(input, false)?),
+        "SEARCH" => Command::Search(Search::parse(input, false)?),
+        "UID" => by_uid(input)?,
+        _ => return Err(Refusal::Unknown),
+    })
+}
+
+fn by_uid(input: &mut Input<'_>) -> Parsed<Command> {
+    input.space()?;
+    Ok(match input.keyword("expected a command")?.as_str() {
+        "FETCH" => Command::Fetch(Fetch::parse(input, true)?),
+        "SEARCH" => Command::Search(Search::parse(input, true)?),
+        "STORE" => Command::Write(Write::Store),
+        "COPY" => Command::Write(Write::Copy),
+        "MOVE" => Command::Write(Write::Move),
+        "EXPUNGE" => Command::Write(Write::Expunge),
+        _ => return Err(Refusal::Unknown),
+    })
+}
+
+/// RFC 2971 §3.3: NIL or a list of pairs.
+fn id(input: &mut Input<'_>) -> Parsed<Command> {
+    input.space()?;
+    if input.eat_word("NIL") {
+        return Ok(Command::Id(Vec::new()));
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pairs = input.list(ID_MAX, true, |input| {
+        let field = text(&input.string()?);
+        input.space()?;
+        Ok((field, input.nstring()?.map(|value| text(&value))))
+    })?;
+    Ok(Command::Id(pairs))
+}
+
+fn authenticate(input: &mut Input<'_>) -> Parsed<Command> {
+    input.space()?;
+    let mechanism = match input.keyword("expected a SASL mechanism")?.as_str() {
+        "PLAIN" => Mechanism::Plain,
+        _ => Mechanism::Unknown,
+    };
+    let mut initial = None;
+    if input.eat(b' ') {
+        // RFC 4959 §3: a lone "=" is an empty response. Base64 is made of atom characters.
+        let response = input.atom("expected an initial response")?;
+        initial = Some(if response == b"=" { Vec::new() } else { response.to_vec() });
+    }
+    Ok(Command::Authenticate(mechanism, initial))
+}
+
+/// RFC 5161 §3.1: what is not known is passed over.
+fn enable(input: &mut Input<'_>) -> Parsed<Command> {
+    let mut extensions = Vec::new();
+    let mut left = ENABLE_MAX;
+    loop {
+        input.space()?;
+        left = left.checked_sub(1).ok_or(Refusal::TooMany)?;
+        match input.keyword("expected a capability")?.as_str() {
+            "IMAP4REV2" => extensions.push(Extension::Imap4Rev2),
+            "UTF8=ACCEPT" => extensions.push(Extension::Utf8Accept),
+            "CONDSTORE" => extensions.push(Extension::Condstore),
+            _ => {}
+        }
+        if input.is_empty() {
+            return Ok(Command::Enable(extensions));
+        }
+    }
+}
+
+fn select(input: &mut Input<'_>, examine: bool) -> Parsed<Command> {
+    const PARAMETERS_MAX: usize = 8;
+    input.space()?;
+    let name = input.mailbox()?;
+    let mut condstore = false;
+    if input.eat(b' ') {
+        for parameter in input.list(PARAMETERS_MAX, false, |input| input.keyword("expected a parameter"))? {
+            match parameter.as_str() {
+                "CONDSTORE" => condstore = true,
+                _ => return Err(Refusal::Syntax("unknown SELECT parameter")),
+            }
+        }
+    }
+    Ok(Command::Select { name, condstore, examine })
+}
