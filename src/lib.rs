@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod directory;
 pub mod doors;
 pub mod mailbox;

@@ -3,3 +3,4 @@
 pub mod admin;
 pub mod eas;
 pub mod imap;
+pub mod smtp;

@@ -1,0 +1,563 @@
+//! The SMTP client: one connection to one server, and every recipient's answer from it. RFC 5321 §4.1,
+//! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 6152, 6531.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::entry::{Failure, StatusCode};
+use super::route::Target;
+use super::settings::Encryption;
+use super::stuff::Stuffer;
+use super::tls::Connectors;
+
+/// Longest line of a reply in octets; RFC 5321 §4.5.3.1.5 says 512, not everybody listens.
+const LINE_MAX: usize = 4 << 10;
+/// Most lines of a reply.
+const LINES_MAX: usize = 100;
+/// Octets of a reply's text that are kept.
+const TEXT_MAX: usize = 1_000;
+/// RCPT commands sent before their replies are read.
+const PIPELINED_MAX: usize = 100;
+
+/// How long each reply may take. RFC 5321 §4.5.3.2.
+#[derive(Clone, Debug)]
+pub(super) struct Timeouts {
+    pub(super) connect: Duration,
+    pub(super) command: Duration,
+    pub(super) data: Duration,
+    pub(super) block: Duration,
+    pub(super) end: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(60),
+            command: Duration::from_secs(300),
+            data: Duration::from_secs(120),
+            block: Duration::from_secs(180),
+            end: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What is to be sent.
+pub(super) struct Outgoing<'m> {
+    /// The reverse path; empty for the null one.
+    pub(super) sender: String,
+    /// The forward paths.
+    pub(super) recipients: Vec<String>,
+    /// The message in parts, one behind the other.
+    pub(super) parts: [&'m [u8]; 2],
+    /// It needs SMTPUTF8.
+    pub(super) smtputf8: bool,
+    /// It holds octets above 127.
+    pub(super) eight_bit: bool,
+}
+
+/// What became of each recipient, in their order.
+pub(super) type Outcomes = Vec<Result<(), Failure>>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection that is ready for a message.
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    input: BytesMut,
+    host: String,
+    extensions: Extensions,
+    timeouts: Timeouts,
+    /// Something went wrong in a way that makes the next message unsafe.
+    spent: bool,
+    /// The text of the present message was begun.
+    text_begun: bool,
+}
+
+/// What the server offers.
+#[derive(Default, Debug)]
+struct Extensions {
+    name: String,
+    pipelining: bool,
+    eight_bit: bool,
+    smtputf8: bool,
+    start_tls: bool,
+    size: Option<u64>,
+    auth: Vec<String>,
+}
+
+/// A server's reply.
+struct Reply {
+    code: u16,
+    lines: Vec<String>,
+}
+
+impl Connection {
+    /// Connects to one of the target's addresses and greets.
+    pub(super) async fn open(
+        target: &Target,
+        own_name: &str,
+        connectors: &Connectors,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Failure> {
+        let mut last = Failure::temporary(4, 4, format!("{} has no address", target.host));
+        for address in &target.addresses {
+            match Self::open_at(*address, target, own_name, connectors, timeouts).await {
+                Ok(connection) => return Ok(connection),
+                // What a server says counts; only silence makes the next address worth a try.
+                Err(failure) if failure.host.is_some() || failure.permanent => return Err(failure),
+                Err(failure) => last = failure,
+            }
+        }
+        Err(last)
+    }
+
+    async fn open_at(
+        address: SocketAddr,
+        target: &Target,
+        own_name: &str,
+        connectors: &Connectors,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Failure> {
+        let connection = Self::connect(address, target, connectors, timeouts).await?;
+        let mut connection = connection.greet(own_name, target).await?;
+        let wants = matches!(target.encryption, Encryption::Opportunistic | Encryption::Required);
+        if wants && connection.extensions.start_tls {
+            connection = match connection.start_tls(target, connectors).await {
+                Ok(connection) => connection.hello(own_name, target).await?,
+                // RFC 7435 §3: better in the clear than not at all.
+                Err(failure) if target.encryption == Encryption::Opportunistic => {
+                    tracing::debug!(%failure, host = target.host, "no TLS; going on without");
+                    Self::connect(address, target, connectors, timeouts)
+                        .await?
+                        .greet(own_name, target)
+                        .await?
+                }
+                Err(failure) => return Err(failure),
+            };
+        } else if target.encryption == Encryption::Required {
+            return Err(Failure::temporary(7, 10, format!("{} offers no TLS", target.host)));
+        }
+        if let Some((user, password)) = &target.login {
+            connection.authenticate(user, password).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn connect(
+        address: SocketAddr,
+        target: &Target,
+        connectors: &Connectors,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Failure> {
+        let stream = match timeout(timeouts.connect, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return Err(Failure::temporary(4, 1, format!("cannot connect to {address}: {error}")));
+            }
+            Err(_) => return Err(Failure::temporary(4, 1, format!("cannot connect to {address}: timeout"))),
+        };
+        // Delaying small packets only costs time here, and failing to say so is no harm.
+        let _ = stream.set_nodelay(true);
+        let stream: Box<dyn Stream> = if target.encryption == Encryption::Implicit {
+            encrypt(Box::new(stream), target, connectors, timeouts).await?
+        } else {
+            Box::new(stream)
+        };
+        Ok(Self {
+            stream,
+            input: BytesMut::new(),
+            host: target.host.clone(),
+            extensions: Extensions::default(),
+            timeouts: timeouts.clone(),
+            spent: false,
+            text_begun: false,
+        })
+    }
+
+    async fn greet(mut self, own_name: &str, target: &Target) -> Result<Self, Failure> {
+        let greeting = self.reply(self.timeouts.command).await?;
+        if greeting.code != 220 {
+            return Err(self.refused(&greeting));
+        }
+        self.hello(own_name, target).await
+    }
+
+    /// EHLO, or HELO where that is not known. RFC 5321 §3.2.
+    async fn hello(mut self, own_name: &str, target: &Target) -> Result<Self, Failure> {
+        let mut reply = self.ask(&format!("EHLO {own_name}"), self.timeouts.command).await?;
+        if reply.code >= 500 {
+            reply = self.ask(&format!("HELO {own_name}"), self.timeouts.command).await?;
+            reply.lines.truncate(1);
+        }
+        if reply.code != 250 {
+            return Err(self.refused(&reply));
+        }
+        self.extensions = Extensions::of(&reply);
+        if target.by_domain && self.extensions.name.eq_ignore_ascii_case(own_name) {
+            return Err(Failure::permanent(4, 6, format!("{} turns out to be this server", self.host)));
+        }
+        Ok(self)
+    }
+
+    async fn start_tls(mut self, target: &Target, connectors: &Connectors) -> Result<Self, Failure> {
+        let reply = self.ask("STARTTLS", self.timeouts.command).await?;
+        if reply.code != 220 {
+            return Err(self.refused(&reply));
+        }
+        // What the server says in the clear behind its consent must not count as encrypted.
+        if !self.input.is_empty() {
+            return Err(Failure::temporary(7, 5, format!("{} spoke before TLS", self.host)));
+        }
+        self.stream = encrypt(self.stream, target, connectors, &self.timeouts).await?;
+        Ok(self)
+    }
+
+    /// AUTH PLAIN, or LOGIN where only that is offered. RFC 4954.
+    async fn authenticate(&mut self, user: &str, password: &str) -> Result<(), Failure> {
+        let command = self.timeouts.command;
+        let offers = |name: &str| self.extensions.auth.iter().any(|m| m.eq_ignore_ascii_case(name));
+        let reply = if offers("PLAIN") || !offers("LOGIN") {
+            let response = STANDARD.encode(format!("\0{user}\0{password}"));
+            self.ask(&format!("AUTH PLAIN {response}"), command).await?
+        } else {
+            let mut reply = self.ask("AUTH LOGIN", command).await?;
+            for answer in [user, password] {
+                if reply.code == 334 {
+                    reply = self.ask(&STANDARD.encode(answer), command).await?;
+                }
+            }
+            reply
+        };
+        if reply.code == 235 {
+            return Ok(());
+        }
+        // The administrator can put this right, so it is never for good.
+        Err(Failure { permanent: false, status: StatusCode(4, 7, 8), ..self.refused(&reply) })
+    }
+
+    /// Sends one message. An error means that the connection failed; what was said of single recipients
+    /// before is forgotten, and asked again.
+    pub(super) async fn send(&mut self, message: &Outgoing<'_>) -> Result<Outcomes, Failure> {
+        if let Some(failure) = self.unfit(message) {
+            return Ok(message.recipients.iter().map(|_| Err(failure.clone())).collect());
+        }
+        (self.spent, self.text_begun) = (true, false);
+        self.transaction(message).await
+    }
+
+    /// Why the server cannot get this message at all.
+    fn unfit(&self, message: &Outgoing<'_>) -> Option<Failure> {
+        let host = &self.host;
+        if message.smtputf8 && !self.extensions.smtputf8 {
+            return Some(Failure::permanent(6, 7, format!("{host} does not know SMTPUTF8")));
+        }
+        let size = size(message);
+        let max = self.extensions.size.filter(|max| *max != 0 && *max < size)?;
+        Some(Failure::permanent(3, 4, format!("{host} takes {max} octets at most, the message has {size}")))
+    }
+
+    async fn transaction(&mut self, message: &Outgoing<'_>) -> Result<Outcomes, Failure> {
+        let mut mail = format!("MAIL FROM:<{}>", message.sender);
+        if self.extensions.size.is_some() {
+            mail.push_str(&format!(" SIZE={}", size(message)));
+        }
+        if self.extensions.eight_bit && message.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if message.smtputf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        let command = self.timeouts.command;
+        let mut outcomes: Vec<Option<Result<(), Failure>>> = vec![None; message.recipients.len()];
+        let window = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
+        self.write(format!("{mail}\r\n").as_bytes(), command).await?;
+        let mut mail_unanswered = true;
+        if window == 1 {
+            mail_unanswered = false;
+            let reply = self.reply(command).await?;
+            if let Some(failure) = self.not_ok(&reply) {
+                return Ok(self.end_early(failure, message.recipients.len()).await);
+            }
+        }
+        let mut settled = outcomes.iter_mut();
+        for group in message.recipients.chunks(window) {
+            let lines: String = group.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
+            self.write(lines.as_bytes(), command).await?;
+            let mut refused_mail = None;
+            if std::mem::take(&mut mail_unanswered) {
+                let reply = self.reply(command).await?;
+                refused_mail = self.not_ok(&reply);
+            }
+            for slot in settled.by_ref().take(group.len()) {
+                let reply = self.reply(command).await?;
+                *slot = self.not_ok(&reply).map(Err);
+            }
+            if let Some(failure) = refused_mail {
+                return Ok(self.end_early(failure, message.recipients.len()).await);
+            }
+        }
+        if outcomes.iter().all(Option::is_some) {
+            self.reset().await;
+        } else {
+            let end = self.data(message).await?;
+            for slot in outcomes.iter_mut().filter(|slot| slot.is_none()) {
+                *slot = Some(end.clone());
+            }
+        }
+        Ok(outcomes.into_iter().map(|slot| slot.unwrap_or(Ok(()))).collect())
+    }
+
+    /// DATA to the answer that counts. RFC 5321 §4.1.1.4.
+    async fn data(&mut self, message: &Outgoing<'_>) -> Result<Result<(), Failure>, Failure> {
+        let reply = self.ask("DATA", self.timeouts.data).await?;
+        if reply.code != 354 {
+            let failure = self.refused(&reply);
+            self.reset().await;
+            return Ok(Err(failure));
+        }
+        self.text_begun = true;
+        let mut stuffer = Stuffer::default();
+        for part in message.parts {
+            for piece in part.chunks(32 << 10) {
+                let text = stuffer.text(piece);
+                self.write(&text, self.timeouts.block).await?;
+            }
+        }
+        self.write(stuffer.end(), self.timeouts.block).await?;
+        let reply = self.reply(self.timeouts.end).await?;
+        self.spent = false;
+        Ok(self.not_ok(&reply).map_or(Ok(()), Err))
+    }
+
+    /// All recipients share the failure of MAIL.
+    async fn end_early(&mut self, failure: Failure, recipients: usize) -> Outcomes {
+        self.reset().await;
+        vec![Err(failure); recipients]
+    }
+
+    /// Makes the connection ready for another message, if it can be.
+    async fn reset(&mut self) {
+        let reply = self.ask("RSET", self.timeouts.command).await;
+        self.spent = !reply.is_ok_and(|reply| reply.code == 250);
+    }
+
+    /// After an error: whether the server may have the message all the same.
+    pub(super) fn may_have_it(&self) -> bool {
+        self.text_begun
+    }
+
+    /// False when the connection must not be used for another message.
+    pub(super) fn reusable(&self) -> bool {
+        !self.spent
+    }
+
+    /// Takes leave without waiting for long.
+    pub(super) async fn close(mut self) {
+        let bye = async {
+            self.write(b"QUIT\r\n", Duration::from_secs(5)).await?;
+            self.reply(Duration::from_secs(5)).await
+        };
+        // Everything is settled already, so nothing depends on it.
+        let _ = bye.await;
+    }
+
+    async fn ask(&mut self, command: &str, patience: Duration) -> Result<Reply, Failure> {
+        self.write(format!("{command}\r\n").as_bytes(), patience).await?;
+        self.reply(patience).await
+    }
+
+    async fn write(&mut self, bytes: &[u8], patience: Duration) -> Result<(), Failure> {
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match timeout(patience, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(lost(&self.host, &error.to_string())),
+            Err(_) => Err(lost(&self.host, "timeout")),
+        }
+    }
+
+    async fn reply(&mut self, patience: Duration) -> Result<Reply, Failure> {
+        match timeout(patience, self.read_reply()).await {
+            Ok(reply) => reply,
+            Err(_) => Err(lost(&self.host, "timeout")),
+        }
+    }
+
+    async fn read_reply(&mut self) -> Result<Reply, Failure> {
+        let mut reply = Reply { code: 0, lines: Vec::new() };
+        loop {
+            let line = self.read_line().await?;
+            let (code, last, text) =
+                parse_line(&line).ok_or_else(|| lost(&self.host, "not an SMTP reply"))?;
+            if reply.lines.len() >= LINES_MAX || reply.code != 0 && reply.code != code {
+                return Err(lost(&self.host, "not an SMTP reply"));
+            }
+            reply.code = code;
+            reply.lines.push(text.to_owned());
+            if last {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// A line without its end. Here a lone LF is taken for one: nothing can be smuggled to ourselves.
+    async fn read_line(&mut self) -> Result<String, Failure> {
+        loop {
+            if let Some(end) = self.input.iter().position(|&b| b == b'\n') {
+                let line = self.input.split_to(end.saturating_add(1));
+                return Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+            }
+            if self.input.len() > LINE_MAX {
+                return Err(lost(&self.host, "a line without end"));
+            }
+            self.input.reserve(1 << 10);
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(1..) => {}
+                Ok(0) => return Err(lost(&self.host, "the connection was closed")),
+                Err(error) => return Err(lost(&self.host, &error.to_string())),
+            }
+        }
+    }
+
+    fn not_ok(&self, reply: &Reply) -> Option<Failure> {
+        (!(200..300).contains(&reply.code)).then(|| self.refused(reply))
+    }
+
+    fn refused(&self, reply: &Reply) -> Failure {
+        reply.failure(&self.host)
+    }
+}
+
+impl Reply {
+    /// The reply as a failure: 5yz is for good, anything else may pass. RFC 5321 §4.2.1.
+    fn failure(&self, host: &str) -> Failure {
+        let permanent = (500..600).contains(&self.code);
+        let class = if permanent { 5 } else { 4 };
+        let mut text = format!("{} {}", self.code, self.lines.join(" / "));
+        if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
+            text.truncate(end);
+        }
+        let status = self.lines.first().and_then(|line| enhanced(line)).filter(|status| status.0 == class);
+        Failure {
+            permanent,
+            status: status.unwrap_or(StatusCode(class, 0, 0)),
+            text,
+            host: Some(host.to_owned()),
+        }
+    }
+}
+
+impl Extensions {
+    fn of(reply: &Reply) -> Self {
+        let mut lines = reply.lines.iter();
+        let name = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default().to_owned();
+        let mut found = Self { name, ..Self::default() };
+        for line in lines {
+            // Some servers of old write AUTH=PLAIN.
+            let mut words = line.split([' ', '=']).filter(|word| !word.is_empty());
+            match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+                "PIPELINING" => found.pipelining = true,
+                "8BITMIME" => found.eight_bit = true,
+                "SMTPUTF8" => found.smtputf8 = true,
+                "STARTTLS" => found.start_tls = true,
+                "SIZE" => found.size = Some(words.next().and_then(|max| max.parse().ok()).unwrap_or(0)),
+                "AUTH" => found.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+async fn encrypt(
+    stream: Box<dyn Stream>,
+    target: &Target,
+    connectors: &Connectors,
+    timeouts: &Timeouts,
+) -> Result<Box<dyn Stream>, Failure> {
+    let host = &target.host;
+    let plain_name = host.trim_start_matches('[').trim_end_matches(']').trim_start_matches("IPv6:");
+    let name = ServerName::try_from(plain_name.to_owned())
+        .map_err(|_| Failure::temporary(7, 5, format!("{host} is no name that TLS knows")))?;
+    let connector = connectors.for_encryption(target.encryption);
+    match timeout(timeouts.connect, connector.connect(name, stream)).await {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => Err(Failure::temporary(7, 5, format!("TLS with {host} failed: {error}"))),
+        Err(_) => Err(Failure::temporary(7, 5, format!("TLS with {host} failed: timeout"))),
+    }
+}
+
+fn size(message: &Outgoing<'_>) -> u64 {
+    message
+        .parts
+        .iter()
+        .map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add)
+}
+
+fn lost(host: &str, why: &str) -> Failure {
+    Failure::temporary(4, 2, format!("the connection to {host} failed: {why}"))
+}
+
+/// Code, whether it is the last line, and text. RFC 5321 §4.2.
+fn parse_line(line: &str) -> Option<(u16, bool, &str)> {
+    let (code, rest) = line.split_at_checked(3)?;
+    if !code.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let code: u16 = code.parse().ok().filter(|code| (200..600).contains(code))?;
+    match rest.split_at_checked(1) {
+        Some(("-", text)) => Some((code, false, text)),
+        Some((" ", text)) => Some((code, true, text)),
+        Some(_) => None,
+        None => Some((code, true, "")),
+    }
+}
+
+/// The enhanced status code in front of a reply's text. RFC 2034 §4.
+fn enhanced(text: &str) -> Option<StatusCode> {
+    let mut parts = text.split(' ').next()?.split('.');
+    let class = parts.next()?.parse().ok().filter(|class| matches!(class, 2 | 4 | 5))?;
+    let (subject, detail) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(StatusCode(class, subject, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reply_lines() {
+        assert_eq!(parse_line("250-a b"), Some((250, false, "a b")));
+        assert_eq!(parse_line("250 "), Some((250, true, "")));
+        assert_eq!(parse_line("354"), Some((354, true, "")));
+        for bad in ["", "25", "2x0 a", "250+a", "199 a", "600 a", "\u{e9}50 a"] {
+            assert_eq!(parse_line(bad), None, "{bad}");
+        }
+        assert_eq!(enhanced("5.1.10 no"), Some(StatusCode(5, 1, 10)));
+        for bad in ["", "5.1 x", "3.1.1 x", "5.1.1.1 x", "hello"] {
+            assert_eq!(enhanced(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn failures_have_the_class_of_the_code() {
+        let failure = |code, text: &str| Reply { code, lines: vec![text.into()] }.failure("mx");
+        assert_eq!(failure(450, "4.2.1 busy").status.to_string(), "4.2.1");
+        assert_eq!(failure(550, "4.2.1 what").status.to_string(), "5.0.0");
+        assert!(failure(550, "no").permanent && !failure(450, "no").permanent);
+        assert!(failure(550, &"x".repeat(5000)).text.len() <= TEXT_MAX);
+    }
+}

@@ -1,0 +1,100 @@
+//! The questions that routing asks of the DNS, and the resolver of the system.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::{Name, RData};
+
+/// An answer that is on its way.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DnsError>> + Send + 'a>>;
+
+/// Most MX hosts of a domain, and addresses of a host, that are looked at.
+const RECORDS_MAX: usize = 30;
+
+/// What routing asks; tests answer it from a table.
+pub trait Resolve: Send + Sync {
+    /// The MX records of `domain` as they stand; none is no error.
+    fn mx<'a>(&'a self, domain: &'a str) -> Answer<'a, Vec<Mx>>;
+    /// The addresses of `host`; none is no error.
+    fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, Vec<IpAddr>>;
+}
+
+/// One MX record. RFC 1035 §3.3.9.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mx {
+    /// Smaller ones are tried first.
+    pub preference: u16,
+    /// The host in lower case without final dot; empty for the null MX of RFC 7505.
+    pub host: String,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DnsError {
+    /// The name does not exist.
+    NoSuchName,
+    /// The text is no name.
+    BadName,
+    /// Nobody knows just now.
+    Unavailable(String),
+}
+
+/// The resolver the system is set up with. RFC 1034; caches by itself.
+pub struct SystemResolver(TokioResolver);
+
+impl SystemResolver {
+    /// Reads the system's settings.
+    pub fn new() -> Result<Self, DnsError> {
+        let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+        resolver.map(Self).map_err(|e| DnsError::Unavailable(e.to_string()))
+    }
+}
+
+impl Resolve for SystemResolver {
+    fn mx<'a>(&'a self, domain: &'a str) -> Answer<'a, Vec<Mx>> {
+        Box::pin(async move {
+            let lookup = match self.0.mx_lookup(absolute(domain)?).await {
+                Ok(lookup) => lookup,
+                Err(error) => return none_or(error),
+            };
+            let mx = lookup.answers().iter().filter_map(|record| match &record.data {
+                RData::MX(mx) => Some(Mx { preference: mx.preference, host: plain(&mx.exchange) }),
+                _ => None,
+            });
+            Ok(mx.take(RECORDS_MAX).collect())
+        })
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, Vec<IpAddr>> {
+        Box::pin(async move {
+            match self.0.lookup_ip(absolute(host)?).await {
+                Ok(lookup) => Ok(lookup.iter().take(RECORDS_MAX).collect()),
+                Err(error) => none_or(error),
+            }
+        })
+    }
+}
+
+/// U-labels become A-labels; the root is named so that no search list applies.
+fn absolute(name: &str) -> Result<Name, DnsError> {
+    let mut name = Name::from_utf8(name).map_err(|_| DnsError::BadName)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn plain(name: &Name) -> String {
+    let name = name.to_ascii().to_lowercase();
+    name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
+}
+
+fn none_or<T>(error: NetError) -> Result<Vec<T>, DnsError> {
+    if error.is_nx_domain() {
+        return Err(DnsError::NoSuchName);
+    }
+    if error.is_no_records_found() {
+        return Ok(Vec::new());
+    }
+    Err(DnsError::Unavailable(error.to_string()))
+}

@@ -1,0 +1,246 @@
+//! A message on its way out: its row, its row in the schedule, and what keeps the two together.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Domain;
+use super::body::{self, BodyId};
+use super::envelope::{Addressee, Envelope};
+use crate::clock::Millis;
+use crate::store::keys::{Key, Parts, Table};
+use crate::store::{Error, Order, Read, Tx};
+
+/// The layout of [`Entry`]; every released one stays readable.
+const VERSION: u8 = 1;
+
+/// The name of a queued message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct QueueId(pub u64);
+
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Q{}", self.0)
+    }
+}
+
+/// Where mail goes next; what goes to one place shares connections and their failures.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Destination {
+    /// The server that takes all our mail.
+    Smarthost,
+    /// The servers of a domain.
+    Domain(Domain),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Smarthost => f.write_str("the smarthost"),
+            Self::Domain(domain) => domain.fmt(f),
+        }
+    }
+}
+
+/// A queued message with the recipients that share a destination.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its name; not part of the row, whose key it is.
+    #[serde(skip, default = "no_id")]
+    pub id: QueueId,
+    /// Sender and what holds for all recipients.
+    pub envelope: Envelope,
+    /// The recipients and how far they are.
+    pub recipients: Vec<QueuedRecipient>,
+    /// Where it goes.
+    pub destination: Destination,
+    /// What stands in front of the body: our Received line.
+    pub prefix: Vec<u8>,
+    /// The message as it came.
+    pub body: BodyId,
+    /// Octets of prefix and body.
+    pub size: u64,
+    /// It holds octets above 127.
+    pub eight_bit: bool,
+    /// When it was accepted.
+    pub created: Millis,
+    /// When it is tried next.
+    pub due: Millis,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The sender was told of a delay.
+    pub warned: bool,
+}
+
+fn no_id() -> QueueId {
+    QueueId(0)
+}
+
+/// One recipient of a queued message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QueuedRecipient {
+    /// Address and wishes.
+    pub addressee: Addressee,
+    /// How far it is.
+    pub status: Status,
+    /// The latest failure.
+    pub last: Option<Failure>,
+}
+
+/// How far a recipient is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// To be tried.
+    Pending,
+    /// The next server has it.
+    Done,
+    /// It was given up.
+    Failed,
+}
+
+/// Why a recipient did not get the message, at least not yet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Trying again is of no use.
+    pub permanent: bool,
+    /// The status code. RFC 3463.
+    pub status: StatusCode,
+    /// What happened, in words; the server's reply if there was one.
+    pub text: String,
+    /// The server that said so; `None` when it is our own finding.
+    pub host: Option<String>,
+}
+
+/// A status code: class, subject, detail. RFC 3463 §2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StatusCode(pub u8, pub u16, pub u16);
+
+impl fmt::Display for StatusCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Some(host) => write!(f, "{host} said: {}", self.text),
+            None => write!(f, "{} ({})", self.text, self.status),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure that may pass: class 4.
+    pub(super) fn temporary(subject: u16, detail: u16, text: impl Into<String>) -> Self {
+        Self { permanent: false, status: StatusCode(4, subject, detail), text: text.into(), host: None }
+    }
+
+    /// A failure for good: class 5.
+    pub(super) fn permanent(subject: u16, detail: u16, text: impl Into<String>) -> Self {
+        Self { permanent: true, status: StatusCode(5, subject, detail), text: text.into(), host: None }
+    }
+}
+
+impl Entry {
+    /// The places of the recipients still to be tried.
+    pub(super) fn pending(&self) -> Vec<usize> {
+        let pending = |(n, r): (usize, &QueuedRecipient)| (r.status == Status::Pending).then_some(n);
+        self.recipients.iter().enumerate().filter_map(pending).collect()
+    }
+
+    /// Reads a row.
+    pub(super) fn decode(id: QueueId, row: &[u8]) -> Result<Self, Error> {
+        let damaged = || Error::Damaged(format!("queued message {id}"));
+        match row.split_first() {
+            Some((&VERSION, record)) => {
+                let entry: Self = postcard::from_bytes(record).map_err(|_| damaged())?;
+                Ok(Self { id, ..entry })
+            }
+            _ => Err(damaged()),
+        }
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, Error> {
+        postcard::to_extend(self, vec![VERSION]).map_err(|e| Error::Damaged(format!("queued message: {e}")))
+    }
+}
+
+/// Adds an entry under a new id, which it gets, and a reference to its body.
+pub(super) fn insert(tx: &mut Tx<'_>, entry: &mut Entry) -> Result<QueueId, Error> {
+    entry.id = fresh_id(tx)?;
+    body::refer(tx, &entry.body, entry.id.0);
+    put(tx, entry)?;
+    Ok(entry.id)
+}
+
+/// Stores a changed entry, to be tried at `due`.
+pub(super) fn update(tx: &mut Tx<'_>, entry: &mut Entry, due: Millis) -> Result<(), Error> {
+    tx.delete(schedule_key(entry.due, entry.id));
+    entry.due = due;
+    put(tx, entry)
+}
+
+/// Removes an entry and its reference to its body.
+pub(super) fn remove(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
+    tx.delete(schedule_key(entry.due, entry.id));
+    tx.delete(key(entry.id));
+    body::release(tx, &entry.body, entry.id.0)
+}
+
+/// The entry `id`, if it is still there.
+pub(super) fn load(read: &impl Read, id: QueueId) -> Result<Option<Entry>, Error> {
+    read.get(&key(id))?.map(|row| Entry::decode(id, &row)).transpose()
+}
+
+/// Visits all entries, oldest first; a damaged one is passed over with a log line.
+pub(super) fn visit(read: &impl Read, mut visit: impl FnMut(Entry)) -> Result<(), Error> {
+    read.scan(&Key::of(Table::Queue).range(), Order::Forward, &mut |key, row| {
+        if let Some(id) = Parts::of(key).u64().map(QueueId) {
+            match Entry::decode(id, row) {
+                Ok(entry) => visit(entry),
+                Err(error) => tracing::error!(%error, "cannot read a queued message"),
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// The first rows of the schedule for which `take` holds, with their times; `take` breaks to stop.
+pub(super) fn visit_schedule(
+    read: &impl Read,
+    mut visit: impl FnMut(Millis, QueueId) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    read.scan(&Key::of(Table::QueueSchedule).range(), Order::Forward, &mut |key, _| {
+        let mut parts = Parts::of(key);
+        match (parts.time(), parts.u64()) {
+            (Some(due), Some(id)) => visit(due, QueueId(id)),
+            _ => ControlFlow::Continue(()),
+        }
+    })
+}
+
+fn put(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
+    tx.put(key(entry.id), entry.encode()?);
+    tx.put(schedule_key(entry.due, entry.id), Vec::new());
+    Ok(())
+}
+
+fn fresh_id(tx: &Tx<'_>) -> Result<QueueId, Error> {
+    let mut last = 0;
+    tx.scan(&Key::of(Table::Queue).range(), Order::Backward, &mut |key, _| {
+        last = Parts::of(key).u64().unwrap_or_default();
+        ControlFlow::Break(())
+    })?;
+    Ok(QueueId(last.saturating_add(1)))
+}
+
+fn key(id: QueueId) -> Vec<u8> {
+    Key::of(Table::Queue).u64(id.0).done()
+}
+
+fn schedule_key(due: Millis, id: QueueId) -> Vec<u8> {
+    Key::of(Table::QueueSchedule).time(due).u64(id.0).done()
+}

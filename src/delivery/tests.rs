@@ -1,0 +1,418 @@
+//! The whole of delivery against a sink: what goes out, what is tried again, what comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::fake::FakeAccounts;
+use super::route::tests::Table;
+use super::sink::{ALL, Script, Sink};
+use super::*;
+use crate::clock::Clock;
+use crate::store::{Read, Space, Store};
+
+const MINUTE: i64 = 60_000;
+
+struct World {
+    delivery: Delivery,
+    accounts: Arc<FakeAccounts>,
+    store: Store,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn routed(sink: &Sink) -> Settings {
+    let mut settings = Settings::default();
+    for domain in ["other.test", "b\u{fc}cher.test"] {
+        settings.routes.insert(domain.into(), sink.address.to_string());
+    }
+    settings
+}
+
+/// A delivery over `store` whose worker runs.
+fn world(settings: Settings, store: Store, clock: Clock) -> World {
+    let accounts = Arc::new(FakeAccounts::default());
+    let connectors = Connectors::with_roots(rustls::RootCertStore::empty()).unwrap();
+    let timeouts = Timeouts { connect: Duration::from_secs(2), ..Timeouts::default() };
+    let parts = Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        host_name: "mail.example.test".into(),
+        settings,
+        accounts: accounts.clone(),
+        resolver: Arc::new(Table::default()),
+    };
+    let delivery = Delivery::with(parts, connectors, timeouts);
+    let stop = CancellationToken::new();
+    let (running, stopped) = (delivery.clone(), stop.clone());
+    tokio::spawn(async move { running.run(stopped).await });
+    World { delivery, accounts, store, clock, stop }
+}
+
+fn fresh(settings: Settings) -> World {
+    world(settings, Store::in_memory().unwrap(), Clock::set(1_000_000_000))
+}
+
+fn script() -> Script {
+    Script { ehlo: Some(ALL.to_vec()), ..Script::default() }
+}
+
+impl World {
+    async fn send(&self, from: &str, to: &[&str], body: &str) -> Receipt {
+        let place = |to: &str| {
+            let addressee = Addressee::new(to.parse().unwrap());
+            let place = match self.delivery.resolve(&addressee.mailbox).unwrap() {
+                Resolution::Account(account) => Place::Account(account),
+                Resolution::Remote => Place::Remote,
+                Resolution::NoSuchUser => Place::Nowhere,
+            };
+            Recipient { addressee, place }
+        };
+        let sender = (!from.is_empty()).then(|| from.parse().unwrap());
+        let smtputf8 = to.iter().any(|to| !to.is_ascii());
+        let incoming = Incoming {
+            envelope: Envelope { sender, smtputf8, ..Envelope::default() },
+            recipients: to.iter().map(|to| place(to)).collect(),
+            trace: Trace { via: None, with: "ESMTPSA".into() },
+            submitter: None,
+            answers: Answers::One,
+            body: Bytes::from(body.to_owned()),
+        };
+        self.delivery.accept(incoming).await.unwrap()
+    }
+
+    async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..1_000 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{what} never came true; queue {:?}", self.queue());
+    }
+
+    fn queue(&self) -> Vec<Entry> {
+        self.delivery.queued().unwrap()
+    }
+
+    /// Lets time pass and waits until the queue's first message was tried again.
+    async fn later(&self, by: i64) {
+        let before = self.queue()[0].attempts;
+        self.clock.advance(by);
+        self.delivery.inner.work.wake();
+        self.until("another attempt", |w| w.queue().first().is_none_or(|e| e.attempts > before)).await;
+    }
+
+    fn mail_of(&self, account: u64) -> Vec<String> {
+        self.accounts.delivered().into_iter().filter(|(a, _)| *a == account).map(|(_, m)| m).collect()
+    }
+
+    fn bodies(&self) -> usize {
+        let mut count = 0;
+        let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+        let reader = self.store.read().unwrap();
+        reader
+            .scan_in(Space::Bodies, &all, crate::store::Order::Forward, &mut |_, _| {
+                count += 1;
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        count
+    }
+}
+
+#[tokio::test]
+async fn local_and_remote_recipients_of_one_message() {
+    let sink = Sink::start(script()).await;
+    let world = fresh(routed(&sink));
+    let to = ["berta@example.test", "bob@other.test", "carl@other.test", "berta+alias@example.test"];
+    let receipt = world.send("anna@example.test", &to, "Subject: hi\r\n\r\n.dot\r\n..\r\n").await;
+    assert_eq!(receipt.verdicts, [Ok(()); 4]);
+    let local = world.mail_of(2);
+    assert_eq!(local.len(), 1, "one copy for two addresses of one account");
+    assert!(local[0].starts_with(
+        "Return-Path: <anna@example.test>\r\nDelivered-To: berta@example.test\r\nReceived: by mail.example.test \
+         (Folkmoot) with ESMTPSA id "
+    ));
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let [taken] = &sink.taken()[..] else { panic!("{:?}", sink.taken()) };
+    assert!(taken.mail.starts_with("MAIL FROM:<anna@example.test> SIZE="), "{}", taken.mail);
+    assert_eq!(taken.rcpt, ["RCPT TO:<bob@other.test>", "RCPT TO:<carl@other.test>"]);
+    assert!(taken.text.starts_with("Received: by mail.example.test (Folkmoot) with ESMTPSA id "));
+    assert!(!taken.text.contains("for <"), "no recipient learns of another");
+    assert!(taken.text.ends_with("\r\nSubject: hi\r\n\r\n..dot\r\n...\r\n"));
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test]
+async fn a_temporary_refusal_is_tried_again() {
+    let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("anna@example.test", &["bob@other.test", "carl@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
+    let entry = world.queue().remove(0);
+    assert_eq!(entry.due, world.clock.now() + 5 * MINUTE);
+    let statuses: Vec<_> = entry.recipients.iter().map(|r| r.status).collect();
+    assert_eq!(statuses, [Status::Pending, Status::Done]);
+    let last = entry.recipients[0].last.as_ref().unwrap();
+    assert_eq!(last.to_string(), "127.0.0.1 said: 450 4.2.1 greylisted");
+    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<carl@other.test>"]);
+    world.clock.advance(5 * MINUTE - 1);
+    world.delivery.inner.work.wake();
+    sink.set(script());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(world.queue()[0].attempts, 1, "not before its time");
+    world.later(1).await;
+    assert!(world.queue().is_empty());
+    assert_eq!(sink.taken()[1].rcpt, ["RCPT TO:<bob@other.test>"]);
+    assert!(world.accounts.delivered().is_empty(), "nobody is told of a short delay");
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_returned_and_the_others_are_not() {
+    let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no such bob")], ..script() }).await;
+    let world = fresh(routed(&sink));
+    let body = "Subject: x\r\nMessage-ID: <1@example.test>\r\n\r\nsecret\r\n";
+    world.send("anna@example.test", &["bob@other.test", "carl@other.test"], body).await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<carl@other.test>"]);
+    let [report] = &world.mail_of(1)[..] else { panic!() };
+    assert!(report.starts_with("Return-Path: <>\r\nDelivered-To: anna@example.test\r\n"));
+    for expected in [
+        "\r\nIn-Reply-To: <1@example.test>\r\n",
+        "\r\nFinal-Recipient: rfc822; bob@other.test\r\nAction: failed\r\nStatus: 5.1.1\r\n",
+        "\r\nDiagnostic-Code: smtp; 550 5.1.1 no such bob\r\n",
+    ] {
+        assert!(report.contains(expected), "{expected}\n{report}");
+    }
+    assert!(!report.contains("carl"));
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_lost_after_the_text_is_tried_again() {
+    let sink = Sink::start(Script { ends: vec!["", "250 ok"], ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
+    assert!(sink.taken().is_empty());
+    let last = world.queue()[0].recipients[0].last.clone().unwrap();
+    assert!(!last.permanent && last.host.is_none(), "{last}");
+    world.later(5 * MINUTE).await;
+    assert!(world.queue().is_empty());
+    assert_eq!(sink.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn the_sender_is_warned_and_at_last_gets_the_message_back() {
+    let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
+    let world = fresh(Settings { attempts_max: 6, ..routed(&sink) });
+    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
+    for attempt in 2..=6 {
+        world.later(8 * 60 * MINUTE).await;
+        let expected = usize::from(attempt >= 4) + usize::from(attempt == 6);
+        assert_eq!(world.mail_of(1).len(), expected, "after {attempt} attempts");
+    }
+    assert!(world.queue().is_empty());
+    let mail = world.mail_of(1);
+    assert!(mail[0].contains("\r\nAction: delayed\r\n") && mail[0].contains("\r\nWill-Retry-Until: "));
+    assert!(mail[1].contains("\r\nAction: failed\r\nStatus: 4.3.2\r\n"), "{}", mail[1]);
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_returned_without_sender_or_when_it_is_not_wished() {
+    let sink = Sink::start(Script { mail: Some("550 5.7.1 go away"), ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.send("ghost@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert!(world.accounts.delivered().is_empty());
+    assert!(sink.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_report_to_another_server_goes_through_the_queue() {
+    let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("eve@other.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the report is sent", |_| !sink.taken().is_empty()).await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let [report] = &sink.taken()[..] else { panic!() };
+    assert!(report.mail.starts_with("MAIL FROM:<> "));
+    assert_eq!(report.rcpt, ["RCPT TO:<eve@other.test>"]);
+    assert_eq!(world.bodies(), 0);
+}
+
+#[tokio::test]
+async fn one_answer_for_several_recipients_is_completed_by_a_report() {
+    let world = fresh(Settings::default());
+    let receipt = world.send("anna@example.test", &["berta@example.test", "full@example.test"], "x").await;
+    assert!(receipt.accepted());
+    assert_eq!(receipt.verdicts, [Ok(()), Err(Refusal::OverQuota)]);
+    let [report] = &world.mail_of(1)[..] else { panic!() };
+    assert!(
+        report.contains(
+            "\r\nFinal-Recipient: rfc822; full@example.test\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+        )
+    );
+    let receipt = world.send("anna@example.test", &["full@example.test"], "x").await;
+    assert!(!receipt.accepted());
+    assert_eq!(world.mail_of(1).len(), 1, "the client was told");
+}
+
+#[tokio::test]
+async fn a_destination_that_works_again_gets_all_that_waits_for_it() {
+    let sink = Sink::start(Script { greeting: Some("421 4.3.2 not now"), ..script() }).await;
+    let world = fresh(routed(&sink));
+    for n in 0..5 {
+        world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
+    }
+    world.until("all have failed", |w| w.queue().iter().all(|e| e.attempts >= 1)).await;
+    sink.set(script());
+    let first = world.queue()[0].id;
+    assert_eq!(world.delivery.retry(vec![first, QueueId(999)]).await.unwrap(), 1);
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken().len(), 5);
+}
+
+#[tokio::test]
+async fn messages_share_connections() {
+    let sink = Sink::start(Script { mail: Some("450 4.3.2 wait"), ..script() }).await;
+    let world =
+        fresh(Settings { connections_per_destination: 1, messages_per_connection: 3, ..routed(&sink) });
+    for n in 0..6 {
+        world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
+    }
+    world.until("all were tried", |w| w.queue().iter().all(|e| e.attempts == 1)).await;
+    sink.set(script());
+    world.clock.advance(5 * MINUTE);
+    world.delivery.inner.work.wake();
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let mut connections: Vec<_> = sink.taken().iter().map(|t| t.connection).collect();
+    connections.sort_unstable();
+    let last = connections[5];
+    assert_eq!(connections, [last - 1, last - 1, last - 1, last, last, last]);
+}
+
+#[tokio::test]
+async fn the_queue_outlives_the_process_and_can_be_changed_by_hand() {
+    let sink = Sink::start(script()).await;
+    let store = Store::in_memory().unwrap();
+    let clock = Clock::set(1_000_000_000);
+    let down = {
+        let mut settings = Settings::default();
+        // Nobody listens on the discard port of this address.
+        settings.routes.insert("other.test".into(), "127.0.0.1:9".into());
+        world(settings, store.clone(), clock.clone())
+    };
+    for n in 0..3 {
+        down.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
+    }
+    down.until("all have failed", |w| w.queue().iter().all(|e| e.attempts >= 1)).await;
+    let id = down.queue()[1].id;
+    assert!(down.delivery.delete_queued(id).await.unwrap());
+    assert!(!down.delivery.delete_queued(id).await.unwrap());
+    assert_eq!(down.delivery.queued_message(id).unwrap(), None);
+    drop(down);
+    clock.advance(10 * MINUTE);
+    let up = world(routed(&sink), store, clock);
+    up.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let mut subjects: Vec<_> = sink.taken().iter().map(|t| t.text.contains("Subject: 2")).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, [false, true]);
+    assert_eq!(up.bodies(), 0);
+}
+
+#[tokio::test]
+async fn what_the_server_can_take_is_respected() {
+    let sink = Sink::start(Script { ehlo: Some(vec!["SIZE 300"]), ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("anna@example.test", &["b\u{f6}b@b\u{fc}cher.test"], "Subject: x\r\n\r\n").await;
+    world.send("anna@example.test", &["bob@other.test"], &"0123456789".repeat(40)).await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let mut mail = world.mail_of(1);
+    mail.sort_by_key(|m| m.contains("Status: 5.6.7"));
+    assert!(mail[0].contains("\r\nStatus: 5.3.4\r\n"), "{mail:?}");
+    assert!(mail[1].contains("\r\nFinal-Recipient: utf-8; b\u{f6}b@b\u{fc}cher.test\r\n"), "{mail:?}");
+    assert!(sink.taken().is_empty());
+    sink.set(Script { ehlo: None, ..script() });
+    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[0].mail, "MAIL FROM:<anna@example.test>");
+    assert!(sink.said().iter().any(|line| line == "HELO mail.example.test"));
+}
+
+fn certificate() -> (tokio_rustls::TlsAcceptor, rustls::RootCertStore) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), roots)
+}
+
+#[tokio::test]
+async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
+    let (acceptor, _) = certificate();
+    let sink = Sink::start(Script { tls: Some(acceptor), ehlo: Some(vec!["AUTH PLAIN"]), ..script() }).await;
+    let world = fresh(routed(&sink));
+    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert!(sink.taken()[0].tls, "a certificate that nobody signed is better than none");
+
+    let smarthost = Smarthost {
+        host: sink.address.ip().to_string(),
+        port: sink.address.port(),
+        tls: Encryption::Required,
+        user: "relay".into(),
+        password: "secret".into(),
+    };
+    let strict = fresh(Settings { smarthost: Some(smarthost.clone()), ..Settings::default() });
+    strict.send("anna@example.test", &["bob@anywhere.test"], "Subject: x\r\n\r\n").await;
+    strict.until("an attempt", |w| w.queue()[0].attempts == 1).await;
+    let last = strict.queue()[0].recipients[0].last.clone().unwrap();
+    assert_eq!((last.permanent, last.status.to_string().as_str()), (false, "4.7.5"), "{last}");
+    assert!(
+        !sink.said().iter().any(|line| line.starts_with("AUTH")),
+        "no password without a valid certificate"
+    );
+
+    let lax = Smarthost { tls: Encryption::Opportunistic, ..smarthost };
+    let world = fresh(Settings { smarthost: Some(lax), ..Settings::default() });
+    world
+        .send("anna@example.test", &["bob@anywhere.test", "carl@elsewhere.test"], "Subject: x\r\n\r\n")
+        .await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert!(sink.said().iter().any(|line| line == "AUTH PLAIN AHJlbGF5AHNlY3JldA=="));
+    assert_eq!(sink.taken()[1].rcpt.len(), 2, "a smarthost gets a message once");
+}
+
+#[tokio::test]
+async fn a_message_in_circles_is_refused() {
+    let world = fresh(Settings::default());
+    let incoming = Incoming {
+        envelope: Envelope::default(),
+        recipients: Vec::new(),
+        trace: Trace::default(),
+        submitter: None,
+        answers: Answers::Each,
+        body: Bytes::from("Received: x\r\n".repeat(30)),
+    };
+    assert!(matches!(world.delivery.accept(incoming).await, Err(Error::Loop)));
+}

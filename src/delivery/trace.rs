@@ -1,0 +1,114 @@
+//! The lines put in front of a message on its way, and the count of those already there.
+//! RFC 5321 §4.4, §6.3.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::tz::TimeZone;
+
+use super::address::{Domain, Mailbox};
+use crate::clock::Millis;
+
+/// How a message came, for its Received line.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The client it came from; `None` when it was made here.
+    pub via: Option<Via>,
+    /// The transmission type. RFC 3848.
+    pub with: String,
+}
+
+/// The client a message came from.
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// What it called itself.
+    pub name: String,
+    /// Where it really was.
+    pub address: IpAddr,
+}
+
+/// A Received line; `to` is named when the copy is for nobody else. RFC 5321 §4.4.
+pub(super) fn received(trace: &Trace, host: &str, id: &str, to: Option<&Mailbox>, now: Millis) -> String {
+    let mut line = String::from("Received: ");
+    // Writing to a string cannot fail.
+    let _ = match &trace.via {
+        Some(Via { name, address }) => {
+            write!(line, "from {} ({})\r\n\tby {host} (Folkmoot)", safe(name), Domain::Literal(*address))
+        }
+        None => write!(line, "by {host} (Folkmoot)"),
+    };
+    if !trace.with.is_empty() {
+        let _ = write!(line, " with {}", trace.with);
+    }
+    let _ = write!(line, " id {id}");
+    if let Some(to) = to {
+        let _ = write!(line, "\r\n\tfor <{to}>");
+    }
+    let _ = write!(line, ";\r\n\t{}\r\n", date(now));
+    line
+}
+
+/// What stands in front of a copy in a mailbox. RFC 5321 §4.4.
+pub(super) fn delivered(sender: Option<&Mailbox>, to: &Mailbox, received: &str) -> Vec<u8> {
+    let sender = sender.map(Mailbox::to_string).unwrap_or_default();
+    format!("Return-Path: <{sender}>\r\nDelivered-To: {to}\r\n{received}").into_bytes()
+}
+
+/// A time as RFC 5322 §3.3 writes it, in UTC.
+pub(super) fn date(now: Millis) -> String {
+    let stamp = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    DateTimePrinter::new()
+        .zoned_datetime_to_string(&stamp.to_zoned_datetime(TimeZone::UTC))
+        .unwrap_or_default()
+}
+
+/// A client's name as an atom: what could end a comment or a line is shown as `?`.
+fn safe(name: &str) -> String {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
+    let name: String = name.chars().map(|c| if good(c) { c } else { '?' }).collect();
+    if name.is_empty() { "unknown".into() } else { name }
+}
+
+/// How many servers the message went through, by its Received lines. RFC 5321 §6.3.
+pub(super) fn hops(message: &[u8]) -> usize {
+    const NAME: &[u8] = b"received:";
+    let mut count = 0;
+    for line in message.split(|&b| b == b'\n') {
+        if line.is_empty() || line == b"\r" {
+            break;
+        }
+        let front = line.get(..NAME.len());
+        count += usize::from(front.is_some_and(|front| front.eq_ignore_ascii_case(NAME)));
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_received_line() {
+        let via = Via { name: "(evil)\u{e9}".into(), address: "2001:db8::1".parse().unwrap() };
+        let trace = Trace { via: Some(via), with: "ESMTPS".into() };
+        let to: Mailbox = "anna@example.test".parse().unwrap();
+        assert_eq!(
+            received(&trace, "mail.example.test", "1a2b", Some(&to), 1_795_514_400_000),
+            "Received: from ?evil?? ([IPv6:2001:db8::1])\r\n\tby mail.example.test (Folkmoot) with ESMTPS id 1a2b\r\n\
+             \tfor <anna@example.test>;\r\n\tTue, 24 Nov 2026 10:00:00 +0000\r\n"
+        );
+        let own = received(&Trace::default(), "m", "1", None, 0);
+        assert_eq!(own, "Received: by m (Folkmoot) id 1;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
+        let prefix = delivered(None, &to, &own);
+        assert!(prefix.starts_with(b"Return-Path: <>\r\nDelivered-To: anna@example.test\r\nReceived: by m"));
+    }
+
+    #[test]
+    fn hops_are_counted_in_the_header_only() {
+        assert_eq!(hops(b"Received: a\r\nX: y\r\nRECEIVED: b\r\n c\r\n\r\nReceived: d\r\n"), 2);
+        assert_eq!(hops(b"\r\nReceived: d\r\n"), 0);
+        assert_eq!(hops(b""), 0);
+    }
+}
