@@ -404,7 +404,7 @@ mod tests {
     fn ranges_are_of_decoded_bytes() {
         let data: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let encoded = encode_base64(&data);
-        for range in [0..10, 12_287..12_290, 99_990..200_000, 500_000..600_000, 70_000..10] {
+        for range in [0..10, 12_287..12_290, 99_990..200_000, 500_000..600_000] {
             let mut out = Vec::new();
             let written = copy_range(Encoding::Base64, &encoded, range.start..range.end, &mut out).unwrap();
             let start = usize::try_from(range.start).unwrap().min(data.len());

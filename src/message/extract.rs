@@ -5,12 +5,12 @@ use super::header::{decode_text, raw_text, unfold};
 use super::mime::{Message, Part};
 use super::param;
 use super::record::{
-    Attachment, CalendarPart, Disposition, Envelope, Flags, Importance, MailRecord, NativeBody, PartRecord,
-    Sensitivity, Text,
+    Attachment, CalendarPart, Disposition, Envelope, Flags, Importance, MailRecord, PartRecord, Sensitivity,
+    Text,
 };
 use super::section::Kind;
 use super::select::{self, Bodies};
-use super::{address, limits, preview, thread};
+use super::{address, body, limits, preview, thread};
 
 impl<'a> MailRecord<'a> {
     /// Extracts everything a listing needs. Not bounded by [`limits::RECORD`]; encoding is.
@@ -36,7 +36,7 @@ impl<'a> MailRecord<'a> {
         }
         let bodies = select::bodies(message);
         record.attachments(message, &bodies);
-        record.native_body = native_body(message, &bodies);
+        record.native_body = body::native_of(message, &bodies);
         record.preview = preview::of(message, &bodies).into();
         if let Some(root) = message.parts().first() {
             record.envelope = envelope(message, root, &mut record.flags);
@@ -50,7 +50,7 @@ impl<'a> MailRecord<'a> {
         for &index in &bodies.attachments {
             let Some(part) = message.parts().get(index) else { continue };
             let is_inline = select::is_inline(message, part);
-            if !is_inline && !select::is_signature(part) {
+            if !is_inline && !select::is_for_programs(part) {
                 self.flags.insert(Flags::ATTACHMENTS);
             }
             let length = part.body.len() as u64;
@@ -233,11 +233,6 @@ fn first<'a>(slot: &mut Option<Text<'a>>, value: &'a [u8]) {
 
 fn non_empty(value: &[u8]) -> Option<Text<'_>> {
     Some(raw_text(value)).filter(|text| !text.is_empty())
-}
-
-fn native_body(message: &Message<'_>, bodies: &Bodies) -> NativeBody {
-    let is_html = |index: &usize| message.parts().get(*index).is_some_and(|part| part.is("text", "html"));
-    if bodies.html.iter().any(is_html) { NativeBody::Html } else { NativeBody::Text }
 }
 
 fn is(name: &[u8], wanted: &str) -> bool {

@@ -128,7 +128,7 @@ pub fn raw_text(value: &[u8]) -> Text<'_> {
 }
 
 /// No protocol can carry NUL in a string.
-fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { text }
 }
 
@@ -256,6 +256,71 @@ impl Words {
         if std::mem::take(&mut self.any) {
             out.push_str(&charset::decode(Some(&self.charset), &self.bytes));
             self.bytes.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_words() {
+        for (text, want) in [
+            ("plain", "plain"),
+            ("=?utf-8?Q?caf=C3=A9_au_lait?=", "café au lait"),
+            ("=?ISO-8859-1?b?Y2Fm6Q==?= x", "café x"),
+            ("a =?utf-8?q?b?= =?utf-8?q?c?= d", "a bc d"),
+            ("=?utf-8?q?=C3?= =?UTF-8?q?=A9?=", "é"),
+            ("=?utf-8?q?a?= =?koi8-r?q?=F0?=", "aП"),
+            ("=?utf-8*en?q?a?=", "a"),
+            ("=?utf-8?B?SGVsbG8?=", "Hello"),
+            ("x=?utf-8?q?y?=z", "xyz"),
+            ("=?utf-8?q?with space?=", "with space"),
+            ("=?utf-8?x?a?= =?? =? ?=", "=?utf-8?x?a?= =?? =? ?="),
+            ("=?utf-8?q?a", "=?utf-8?q?a"),
+            ("=??q?a?=", "=??q?a?="),
+            ("=?utf-8?q?a=0D=0ABcc:_x?=", "a  Bcc: x"),
+            ("=?iso-2022-jp?B?GyRCJDMbKEI=?=", "こ"),
+            ("", ""),
+        ] {
+            assert_eq!(decode_text(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_and_folds() {
+        let raw = b" stray fold\r\nA : 1\r\n\t2\nno colon\r\nB:\r\n\r\nbody";
+        let mut fields = Vec::new();
+        let block = split(raw, 0, 10, &mut fields, |_| false);
+        let bytes = |range: &Range<usize>| raw.get(range.clone()).unwrap();
+        let seen: Vec<_> =
+            fields.iter().map(|field| (bytes(&field.name), unfold(bytes(&field.value)))).collect();
+        assert_eq!(seen, [(&b"A"[..], Cow::from(&b"1\t2"[..])), (b"B", Cow::from(&b""[..]))]);
+        assert_eq!((raw.get(block.end..).unwrap(), block.truncated), (&b"body"[..], false));
+        fields.clear();
+        assert!(split(raw, 0, 1, &mut fields, |_| false).truncated);
+        assert_eq!(fields.len(), 1);
+    }
+
+    #[test]
+    fn line_feeds_are_found() {
+        for length in 0..100 {
+            let mut bytes = vec![b'x'; length];
+            assert_eq!(find_lf(&bytes), None);
+            bytes.push(b'\n');
+            assert_eq!(find_lf(&bytes), Some(length));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text: String, words in "[=?a-z8 -]{0,60}") {
+            for input in [text, words] {
+                let decoded = decode_text(&input);
+                proptest::prop_assert!(!decoded.contains(char::is_control));
+                let _ = encoded_word_len(input.as_bytes());
+            }
         }
     }
 }

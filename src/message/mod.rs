@@ -7,6 +7,7 @@
 //! what cannot be understood is kept and shown as it is, within [`limits`].
 
 mod address;
+pub mod body;
 pub mod charset;
 pub mod date;
 pub mod decode;
@@ -26,3 +27,6 @@ pub use address::{join as join_address, parse as parse_addresses};
 pub use mime::{Message, Part, parse};
 pub use record::{Address, Attachment, Flags, MailRecord};
 pub use section::{Section, Tree, parse_path};
+
+#[cfg(test)]
+mod tests;

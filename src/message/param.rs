@@ -65,9 +65,11 @@ impl<'a> Params<'a> {
     pub(super) fn into_raw(self) -> Vec<Param<'a>> {
         let raw = |(name, value): (String, Cow<'a, [u8]>)| {
             let value = match value {
-                Cow::Borrowed(bytes) => header::raw_text(bytes),
-                Cow::Owned(bytes) => Text::from(header::raw_text(&bytes).to_string()),
+                Cow::Borrowed(bytes) => charset::guess(bytes),
+                Cow::Owned(bytes) => Cow::Owned(charset::guess(&bytes).into_owned()),
             };
+            // Blanks at either end may be part of a name cut into sections.
+            let value = Text::from(header::without_nul(value));
             Param { name: name.into(), value }
         };
         self.0.into_iter().map(raw).collect()

@@ -33,7 +33,11 @@ pub fn file_name(message: &Message<'_>, index: usize) -> String {
         let name = given.or_else(|| enclosed_subject(message, index)).unwrap_or_else(|| "message".to_owned());
         return if name.to_ascii_lowercase().ends_with(".eml") { name } else { name + ".eml" };
     }
-    given.unwrap_or_else(|| format!("attachment.{}", extension(part)))
+    given.unwrap_or_else(|| match part.subtype.as_str() {
+        "delivery-status" | "global-delivery-status" => "delivery-status.txt".to_owned(),
+        "rfc822-headers" | "global-headers" => "headers.txt".to_owned(),
+        _ => format!("attachment.{}", extension(part)),
+    })
 }
 
 /// Whether the part is an enclosed message, however it is encoded.
@@ -55,10 +59,17 @@ pub(super) fn is_inline(message: &Message<'_>, part: &Part) -> bool {
     }
 }
 
-/// Whether the part is a detached signature, which is no file to a reader.
-pub(super) fn is_signature(part: &Part) -> bool {
-    part.media_type == "application"
-        && matches!(part.subtype.as_str(), "pkcs7-signature" | "x-pkcs7-signature" | "pgp-signature")
+/// Whether the part is a signature or a report's data: for programs, no file to a reader.
+pub(super) fn is_for_programs(part: &Part) -> bool {
+    match part.media_type.as_str() {
+        "application" => matches!(
+            part.subtype.as_str(),
+            "pkcs7-signature" | "x-pkcs7-signature" | "pgp-signature" | "pgp-encrypted"
+        ),
+        "message" => !is_message(part),
+        "text" => part.subtype == "rfc822-headers",
+        _ => false,
+    }
 }
 
 fn given_name(message: &Message<'_>, part: &Part) -> Option<String> {
@@ -110,8 +121,7 @@ fn extension(part: &Part) -> &str {
         ("application", "pkcs7-mime" | "x-pkcs7-mime") => "p7m",
         ("application", "pkcs7-signature" | "x-pkcs7-signature") => "p7s",
         ("application", "pgp-signature") => "asc",
-        ("message", "delivery-status" | "global-delivery-status" | "disposition-notification") => "txt",
-        ("message" | "text", "rfc822-headers" | "global-headers") => "txt",
+        ("message", _) => "txt",
         ("audio", "mpeg") => "mp3",
         ("video", "mp4") => "mp4",
         _ => "bin",

@@ -39,7 +39,7 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
         .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid", "data"]))
         .url_relative(ammonia::UrlRelative::Deny)
         .link_rel(Some("noopener noreferrer"))
-        .attribute_filter(|element, attribute, value| filter(element, attribute, value));
+        .attribute_filter(filter);
     builder
 });
 
@@ -80,7 +80,7 @@ fn filter<'v>(element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v, 
 fn is_shown(address: &str) -> bool {
     let pictures = ["png", "jpeg", "jpg", "gif", "webp", "bmp"];
     let safe = |kind: &&str| starts_with(address, &format!("data:image/{kind};base64,"));
-    !starts_with(address, "data:") || pictures.iter().any(|kind| safe(&kind))
+    !starts_with(address, "data:") || pictures.iter().any(safe)
 }
 
 fn starts_with(text: &str, prefix: &str) -> bool {

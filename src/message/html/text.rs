@@ -4,9 +4,10 @@ use super::entity;
 use super::token::{Attributes, Token, Tokens};
 
 /// Whether text made from HTML shows what is not text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
     /// Link targets in angle brackets, images by their alternative text.
+    #[default]
     Shown,
     /// Neither; for previews.
     Hidden,
@@ -127,12 +128,6 @@ fn is_address(word: &str) -> bool {
     word.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && domain.contains('.') && local.chars().all(atom) && domain.chars().all(atom)
     })
-}
-
-impl Default for Links {
-    fn default() -> Self {
-        Self::Shown
-    }
 }
 
 /// Deepest quote and list marked as such.

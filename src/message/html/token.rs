@@ -77,7 +77,7 @@ impl<'a> Iterator for Tokens<'a> {
                 return Some(Token::Text(text));
             };
             let first = after.bytes().next().unwrap_or(b' ');
-            let second = after.bytes().nth(1).unwrap_or(b' ');
+            let second = after.as_bytes().get(1).copied().unwrap_or(b' ');
             if first.is_ascii_alphabetic() || (first == b'/' && second.is_ascii_alphabetic()) {
                 let token = self.tag(after);
                 if token.is_none() {
