@@ -1,1 +1,71 @@
+//! Servers for tests: in this process, with a fresh data folder and free ports.
 
+use std::net::SocketAddr;
+
+use folkmoot::config::{Auth, Config, Limits, Listen};
+use folkmoot::doors::admin::{Answer, Command, Secret, execute};
+use folkmoot::net::Listener;
+use folkmoot::server::{Running, Server};
+use tempfile::TempDir;
+
+/// A running server and its data folder, which goes with it.
+pub(crate) struct TestServer {
+    pub(crate) running: Running,
+    pub(crate) data: TempDir,
+}
+
+impl TestServer {
+    /// Starts one with every listener on a free port.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with settings of its own.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = config(&data);
+        change(&mut config);
+        let running = Server::start(config).await.unwrap();
+        Self { running, data }
+    }
+
+    /// Where a listener is.
+    pub(crate) fn address(&self, listener: Listener) -> SocketAddr {
+        self.running.addresses()[&listener]
+    }
+
+    /// Runs a command of an administrator that must succeed.
+    pub(crate) async fn admin(&self, command: Command) -> Answer {
+        let answer = execute(self.running.services(), command).await;
+        assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
+        answer
+    }
+
+    /// Makes an account, and its domain where it is new.
+    pub(crate) async fn account(&self, address: &str, password: &str) {
+        let (_, domain) = address.split_once('@').unwrap();
+        // It may be there already.
+        let _ = execute(self.running.services(), Command::DomainAdd { name: domain.into() }).await;
+        let password = Some(Secret::new(password));
+        self.admin(Command::AccountAdd { address: address.into(), name: None, password }).await;
+    }
+
+    /// Ends the server, which must not need to cut anything, and starts another on its data folder.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { running, data } = self;
+        assert!(running.shutdown().await, "something had to be cut");
+        let running = Server::start(config(&data)).await.unwrap();
+        Self { running, data }
+    }
+}
+
+/// Settings for tests: free ports, cheap password hashes, a short patience at the end.
+pub(crate) fn config(data: &TempDir) -> Config {
+    Config {
+        data: data.path().to_path_buf(),
+        listen: Listen::ephemeral(),
+        auth: Auth { argon2_memory: 64, argon2_passes: 1, ..Auth::default() },
+        limits: Limits { shutdown: std::time::Duration::from_secs(5), ..Limits::default() },
+        ..Config::default()
+    }
+}
