@@ -8,6 +8,7 @@
 
 mod address;
 pub mod body;
+pub mod build;
 pub mod charset;
 pub mod date;
 pub mod decode;
