@@ -11,7 +11,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -59,6 +59,7 @@ pub type HasRoom = Box<dyn FnMut() -> bool + Send>;
 pub(super) struct Committer {
     jobs: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    id: ThreadId,
     failing: Failing,
 }
 
@@ -77,9 +78,16 @@ impl Committer {
         let worker = Worker { engine, room, around, health: Health::Well, failing: failing.clone() };
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || worker.serve(&queue))
+            .spawn(move || {
+                let failing = worker.failing.clone();
+                // Whoever waits is told by the end of the queue; nobody must go on waiting for ever.
+                if catch_unwind(AssertUnwindSafe(|| worker.serve(&queue))).is_err() {
+                    fail(&failing, &Error::Unknown("the engine panicked".into()));
+                }
+            })
             .map_err(|e| Error::Unusable(e.to_string()))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), failing })
+        let id = thread.thread().id();
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), id, failing })
     }
 
     /// Queues a transaction; its verdict's `tell` is called in any case.
@@ -103,11 +111,16 @@ impl Committer {
         fail(&self.failing, why);
     }
 
+    /// True in a transaction and in what follows one, where waiting for another would never end.
+    pub(super) fn is_this_thread(&self) -> bool {
+        std::thread::current().id() == self.id
+    }
+
     /// Lets the queued transactions finish and ends the thread.
     pub(super) fn stop(&self) {
         drop(self.jobs.lock().take());
         if let Some(thread) = self.thread.lock().take()
-            && thread.thread().id() != std::thread::current().id()
+            && !self.is_this_thread()
         {
             // A panic of the committer was already reported by its own hook.
             let _ = thread.join();
@@ -299,7 +312,10 @@ fn run(job: Job, base: &dyn Snapshot, around: &Surroundings, group: &mut Group) 
         group.tells.push(verdict.tell);
         return;
     }
-    let (own, bytes, after) = tx.into_parts();
+    let Some((own, bytes, after)) = tx.into_parts() else {
+        guarded(|| (verdict.tell)(Err(Error::Panicked)));
+        return;
+    };
     group.overlay.absorb(own);
     group.bytes = group.bytes.saturating_add(bytes);
     group.after.extend(after);

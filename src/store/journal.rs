@@ -3,8 +3,9 @@
 //! A power cut may tear the last batch, which nobody was told of: parts of it may be missing even where
 //! later parts are there. fjall forgives a batch that ends early, refuses to open when a whole one has a
 //! wrong checksum, and takes some damage in the middle of a journal for its end, which would silently
-//! lose every batch behind it. So we look first: a torn last batch is cut off, and a journal with whole
-//! batches behind a damaged one is refused.
+//! lose every batch behind it. So we look first: a torn last batch is cut off, and a database with whole
+//! batches behind a damaged one is refused. (After a write error fjall may still have begun a new
+//! journal, so the last batch need not stand in the last journal.)
 //!
 //! A journal is a row of batches, then zeros. A batch is a start (tag 1, number of entries, sequence
 //! number), its entries (tag 2: value type, compression, keyspace, lengths of key, value and stored
@@ -20,14 +21,26 @@ use super::Error;
 
 const MAGIC: &[u8; 4] = b"FJL\x03";
 
-/// Checks every journal in `folder`, and cuts a torn batch off the last.
+/// Checks every journal in `folder`, and cuts off a torn batch that nothing follows.
 pub(super) fn mend(folder: &Path) -> Result<(), Error> {
-    let journals = journals(folder).map_err(|e| unusable(folder, &e))?;
-    for (at, (_, path)) in journals.iter().enumerate() {
-        let is_last = at + 1 == journals.len();
-        mend_one(path, is_last)?;
+    let mut torn: Option<(PathBuf, usize)> = None;
+    for (_, path) in journals(folder).map_err(|e| unusable(folder, &e))? {
+        let bytes = std::fs::read(&path).map_err(|e| unusable(&path, &e))?;
+        let whole = walk(&bytes);
+        if let Some((path, at)) = &torn
+            && whole.end > 0
+        {
+            return Err(damaged(path, *at));
+        }
+        let rest = without_zeros(bytes.get(whole.end..).unwrap_or_default());
+        if batch_follows(rest, whole.sequence) {
+            return Err(damaged(&path, whole.end));
+        }
+        if !rest.is_empty() {
+            torn.get_or_insert((path, whole.end));
+        }
     }
-    Ok(())
+    torn.map_or(Ok(()), |(path, at)| cut(&path, at).map_err(|e| unusable(&path, &e)))
 }
 
 /// The journals by number.
@@ -46,24 +59,11 @@ fn journals(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn mend_one(path: &Path, is_last: bool) -> Result<(), Error> {
-    let bytes = std::fs::read(path).map_err(|e| unusable(path, &e))?;
-    let whole = walk(&bytes);
-    let rest = without_zeros(bytes.get(whole.end..).unwrap_or_default());
-    if rest.is_empty() {
-        return Ok(());
-    }
-    if !is_last || batch_follows(rest, whole.sequence) {
-        let why = format!("the journal is damaged at byte {}; restore from a backup", whole.end);
-        return Err(unusable(path, &why));
-    }
-    tracing::warn!(journal = %path.display(), at = whole.end, "cutting off a batch that was never acknowledged");
-    let cut = || -> std::io::Result<()> {
-        let file = File::options().write(true).open(path)?;
-        file.set_len(u64::try_from(whole.end).unwrap_or(u64::MAX))?;
-        file.sync_all()
-    };
-    cut().map_err(|e| unusable(path, &e))
+fn cut(path: &Path, at: usize) -> std::io::Result<()> {
+    tracing::warn!(journal = %path.display(), at, "cutting off a batch that was never acknowledged");
+    let file = File::options().write(true).open(path)?;
+    file.set_len(u64::try_from(at).unwrap_or(u64::MAX))?;
+    file.sync_all()
 }
 
 /// Without the zeros at the end, give or take a page; a journal is made with 64 MiB of them.
@@ -75,6 +75,10 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {
     Error::Unusable(format!("{}: {why}", path.display()))
+}
+
+fn damaged(path: &Path, at: usize) -> Error {
+    unusable(path, &format!("the journal is damaged at byte {at}; restore from a backup"))
 }
 
 /// The whole batches at the beginning of a journal.
@@ -183,6 +187,29 @@ mod tests {
         let bytes = [batch(1, b"one"), batch(2, b"two"), vec![0; 100]].concat();
         let whole = walk(&bytes);
         assert_eq!((whole.end, whole.sequence), (bytes.len() - 100, 2));
+    }
+
+    #[test]
+    fn a_torn_batch_is_cut_off_only_when_nothing_follows_in_any_journal() {
+        let whole = [batch(1, b"one"), batch(2, b"two")].concat();
+        let torn = &whole[..whole.len() - 3];
+        let empty = vec![0; 10_000];
+        let later = batch(3, b"three");
+        for (journals, cut_or_damaged) in [
+            (vec![&whole[..], &later, &empty], Ok(whole.len())),
+            (vec![torn, &empty], Ok(batch(1, b"one").len())),
+            (vec![torn, &[][..]], Ok(batch(1, b"one").len())),
+            (vec![torn, &later], Err(())),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            for (number, bytes) in journals.iter().enumerate() {
+                // Ten stands behind nine.
+                std::fs::write(folder.path().join(format!("{}.jnl", number + 9)), bytes).unwrap();
+            }
+            let mended = mend(folder.path()).map_err(|_| ());
+            let length = std::fs::metadata(folder.path().join("9.jnl")).unwrap().len();
+            assert_eq!(mended.map(|()| usize::try_from(length).unwrap()), cut_or_damaged);
+        }
     }
 
     #[test]

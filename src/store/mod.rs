@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Runs `f` as one transaction and blocks until it is durable. When `f` fails, nothing of it is
-    /// kept. Must not be called from an async task or from within a transaction.
+    /// kept. Must not be called from an async task; within a transaction it is refused.
     pub fn write<T, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -134,12 +134,16 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        if self.inner.committer.is_this_thread() {
+            tracing::error!("a transaction waits for another, which would never end");
+            return Err(Error::Panicked.into());
+        }
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.submit(grows, f, move |outcome| {
             // The caller waits below; it can only be gone with its whole thread.
             let _ = answer.send(outcome);
         });
-        answered.recv().unwrap_or_else(|_| Err(Error::Stopped.into()))
+        answered.recv().unwrap_or_else(|_| Err(unanswered().into()))
     }
 
     /// Runs `f` as one transaction; the future is ready when it is durable. Once called it runs to its
@@ -178,7 +182,7 @@ impl Store {
             // A client that went away does not undo its transaction.
             let _ = answer.send(outcome);
         });
-        async move { answered.await.unwrap_or_else(|_| Err(Error::Stopped.into())) }
+        async move { answered.await.unwrap_or_else(|_| Err(unanswered().into())) }
     }
 
     fn submit<T, E>(
@@ -259,4 +263,9 @@ impl Store {
     pub fn stop(&self) {
         self.inner.committer.stop();
     }
+}
+
+/// The committer ended without a word; the transaction may have been in its hands.
+fn unanswered() -> Error {
+    Error::Unknown("the committer has ended".into())
 }

@@ -267,3 +267,56 @@ fn read_error(e: &::sled::Error) -> Error {
         other => Error::Io(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(n: u8, length: usize) -> Vec<Change> {
+        let value = (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 ^ n);
+        vec![Change { space: Space::Rows, key: vec![n], value: Some(value.collect()) }]
+    }
+
+    #[test]
+    fn no_commit_is_acknowledged_without_our_own_sync() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Sled::open(folder.path(), &StoreOptions::default()).unwrap();
+        engine.commit(put(1, 100)).unwrap();
+        // A file that cannot be synced.
+        let data = std::mem::replace(&mut engine.disk.lock().data, File::open("/dev/null").unwrap());
+        assert!(matches!(engine.commit(put(2, 100)), Err(Error::Unknown(_))));
+        engine.disk.lock().data = data;
+        engine.commit(put(3, 100)).unwrap();
+    }
+
+    #[test]
+    fn large_pages_are_synced_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Sled::open(folder.path(), &StoreOptions::default()).unwrap();
+        engine.commit(put(1, 2_000_000)).unwrap();
+        let synced = engine.disk.lock().synced.clone();
+        let present: HashSet<_> =
+            std::fs::read_dir(folder.path().join("blobs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(!synced.is_empty(), "the value is not in a file of its own");
+        assert!(present.is_subset(&synced));
+    }
+
+    #[test]
+    fn what_nobody_sees_any_more_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Sled::open(folder.path(), &StoreOptions::default()).unwrap();
+        let kept = || engine.shared.history.read().replaced.len();
+        engine.commit(put(1, 1)).unwrap();
+        assert_eq!(kept(), 0);
+        let first = engine.snapshot().unwrap();
+        engine.commit(put(1, 2)).unwrap();
+        let second = engine.snapshot().unwrap();
+        engine.commit(put(1, 3)).unwrap();
+        assert_eq!(kept(), 2);
+        drop(first);
+        assert_eq!(kept(), 1);
+        assert_eq!(second.get(Space::Rows, &[1]).unwrap().unwrap().len(), 2);
+        drop(second);
+        assert_eq!(kept(), 0);
+    }
+}

@@ -87,14 +87,19 @@ pub struct Tx<'g> {
     own: Overlay,
     bytes: usize,
     after: Vec<AfterCommit>,
+    /// A key was written that no engine takes.
+    misused: bool,
 }
+
+/// Longest key, in bytes.
+const KEY_MAX: usize = 1024;
 
 impl<'g> Tx<'g> {
     pub(super) fn new(base: &'g dyn Snapshot, group: &'g Overlay, around: &'g Surroundings) -> Self {
-        Self { base, group, around, own: Overlay::default(), bytes: 0, after: Vec::new() }
+        Self { base, group, around, own: Overlay::default(), bytes: 0, after: Vec::new(), misused: false }
     }
 
-    /// Sets a row. The key has 1 to 1,024 bytes.
+    /// Sets a row. The key has 1 to 1,024 bytes; with any other the transaction ends as after a panic.
     pub fn put(&mut self, key: Vec<u8>, value: impl Into<Bytes>) {
         self.put_in(Space::Rows, key, value);
     }
@@ -106,15 +111,23 @@ impl<'g> Tx<'g> {
 
     /// Sets a row of `space`.
     pub fn put_in(&mut self, space: Space, key: Vec<u8>, value: impl Into<Bytes>) {
-        let value = value.into();
-        self.bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
-        self.own.set(space, key, Some(value));
+        self.set(space, key, Some(value.into()));
     }
 
     /// Removes a row of `space`; an absent one is no error.
     pub fn delete_in(&mut self, space: Space, key: Vec<u8>) {
-        self.bytes = self.bytes.saturating_add(key.len());
-        self.own.set(space, key, None);
+        self.set(space, key, None);
+    }
+
+    fn set(&mut self, space: Space, key: Vec<u8>, value: Option<Bytes>) {
+        if key.is_empty() || key.len() > KEY_MAX {
+            tracing::error!(length = key.len(), "a transaction wrote a key of this length");
+            self.misused = true;
+            return;
+        }
+        let length = value.as_ref().map_or(0, Bytes::len);
+        self.bytes = self.bytes.saturating_add(key.len()).saturating_add(length);
+        self.own.set(space, key, value);
     }
 
     /// Runs `f` when this transaction is durable, before its caller is answered. It runs on the
@@ -141,8 +154,9 @@ impl<'g> Tx<'g> {
         &self.around.bodies
     }
 
-    pub(super) fn into_parts(self) -> (Overlay, usize, Vec<AfterCommit>) {
-        (self.own, self.bytes, self.after)
+    /// Its changes, their size and what follows; `None` after a misuse.
+    pub(super) fn into_parts(self) -> Option<(Overlay, usize, Vec<AfterCommit>)> {
+        (!self.misused).then_some((self.own, self.bytes, self.after))
     }
 }
 

@@ -149,3 +149,26 @@ fn fail_points_make_a_commit_fail() {
     assert!(matches!(case.store.stage_body(&case.store.body_key(1), &body), Err(Error::Unknown(_))));
     assert!(case.store.failed());
 }
+
+/// An engine that panics must not leave writers waiting for ever.
+#[test]
+fn a_panic_of_the_engine_is_a_failure() {
+    struct Broken(Memory);
+    impl Engine for Broken {
+        fn snapshot(&self) -> Result<Box<dyn crate::store::Snapshot>, Error> {
+            self.0.snapshot()
+        }
+        fn commit(&self, batch: Vec<Change>) -> Result<(), Error> {
+            assert!(batch.iter().all(|c| c.key != b"\xF0row"), "a bug in the engine");
+            self.0.commit(batch)
+        }
+    }
+    let store = Store::over(Arc::new(Broken(Memory::default())), Box::new(|| true)).unwrap();
+    assert!(matches!(write(&store, row), Err(Error::Unknown(_))));
+    assert!(matches!(write(&store, row), Err(Error::Stopped)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(5), store.wait_failed()).await })
+        .unwrap();
+    assert!(store.failed());
+}

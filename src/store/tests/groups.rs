@@ -134,3 +134,29 @@ fn the_last_clone_may_go_in_a_transaction() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(written).unwrap();
 }
+
+#[test]
+fn a_transaction_within_a_transaction_is_refused() {
+    let store = Store::in_memory().unwrap();
+    let inner = store.clone();
+    let nested = write(&store, move |_| write(&inner, increment));
+    assert!(matches!(nested, Err(Error::Panicked)));
+    assert_eq!(write(&store, increment).unwrap(), 1);
+}
+
+#[test]
+fn keys_no_engine_takes_are_the_callers_own_bug() {
+    over_each_store(|_, store| {
+        for key in [vec![], vec![0xF0; 1025]] {
+            let longest = vec![0xF0; 1024];
+            let written = write(&store, move |tx| {
+                tx.put(longest, "fine");
+                tx.put(key, "not");
+                Ok(())
+            });
+            assert!(matches!(written, Err(Error::Panicked)));
+            assert_eq!(store.read().unwrap().get(&[0xF0; 1024]).unwrap(), None);
+        }
+        write(&store, increment).unwrap();
+    });
+}

@@ -7,6 +7,7 @@ mod faults;
 mod groups;
 mod model;
 mod old_store;
+mod small_disk;
 mod torn;
 
 use std::ops::ControlFlow;
