@@ -6,8 +6,9 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use folkmoot::clock::instant;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,7 +79,7 @@ impl Site {
 
     fn started(&self, child: Child) -> Serving {
         let mut serving = Serving(child);
-        let began = Instant::now();
+        let began = instant();
         while !self.path("data/run/listeners.json").exists() {
             let ended = serving.0.try_wait().unwrap();
             let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
@@ -112,7 +113,7 @@ fn signal(serving: &Serving, name: &str) {
 /// Stops a server as a supervisor does; it must end by itself and well.
 fn stop(mut serving: Serving) {
     signal(&serving, "TERM");
-    let began = Instant::now();
+    let began = instant();
     let status = loop {
         if let Some(status) = serving.0.try_wait().unwrap() {
             break status;
@@ -271,7 +272,7 @@ fn it_survives_running_out_of_files() {
         .unwrap();
     let serving = site.started(child);
     let flood: Vec<_> = (0..200).filter_map(|_| TcpStream::connect(site.address("http")).ok()).collect();
-    let began = Instant::now();
+    let began = instant();
     while !fs::read_to_string(site.path("log")).unwrap().contains("cannot accept; trying again") {
         assert!(began.elapsed() < PATIENCE, "it did not run out of files");
         std::thread::sleep(Duration::from_millis(20));
