@@ -1,5 +1,7 @@
 //! Whole-server tests, one binary: each further one would link everything again.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod cli;
 mod layering;
 mod licences;
