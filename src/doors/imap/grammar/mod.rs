@@ -15,8 +15,8 @@ use std::fmt;
 
 pub(super) use fetch::{Asked, Attribute, Fetch, Of, Partial, Section};
 pub(super) use list::{List, StatusItem};
-pub(super) use search::{Day, Key, Place, Returns, Search};
-pub(super) use set::{Number, Set};
+pub(super) use search::{Day, Key, MONTHS, Place, Returns, Search};
+pub(super) use set::Set;
 
 use input::{Input, Parsed};
 

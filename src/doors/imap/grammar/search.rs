@@ -318,5 +318,5 @@ fn date(input: &mut Input<'_>) -> Parsed<civil::Date> {
 }
 
 /// `date-month`
-const MONTHS: [&str; 12] =
+pub(in crate::doors::imap) const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,6 +1,7 @@
 use jiff::civil;
 use proptest::prelude::*;
 
+use super::set::Number;
 use super::*;
 use crate::mailbox::Flags;
 

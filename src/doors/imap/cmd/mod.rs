@@ -1,0 +1,10 @@
+//! One file for each command, or for a few that are one.
+
+pub(super) mod capability;
+pub(super) mod fetch;
+pub(super) mod idle;
+pub(super) mod list;
+pub(super) mod login;
+pub(super) mod search;
+pub(super) mod select;
+pub(super) mod status;

@@ -1,0 +1,341 @@
+//! FETCH: what of each message is wanted, written message by message in bounded batches. RFC 9051 §6.4.5,
+//! §7.5.2.
+
+mod envelope;
+pub(super) mod flags;
+mod section;
+mod source;
+mod structure;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use section::Decoded;
+pub(super) use source::Source;
+
+use super::grammar::{Attribute, Fetch};
+use super::out::Out;
+use super::state::Selected;
+use crate::clock::Millis;
+use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
+use crate::message::{self, MailRecord};
+use crate::store;
+
+/// A batch ends when it has so many bytes; one message may go beyond.
+const BYTES_MAX: usize = 256 << 10;
+/// A batch ends when so many messages were looked at.
+const ITEMS_MAX: usize = 2_000;
+/// Longest preview, in characters. RFC 8970 §4.
+const PREVIEW_MAX: usize = 200;
+
+/// A FETCH under way.
+#[derive(Debug)]
+pub(super) struct Plan {
+    attributes: Vec<Attribute>,
+    changed_since: u64,
+    /// What is left, as ordered ranges of UIDs.
+    left: Vec<(u32, u32)>,
+    /// How many messages must be there, where the client named each by its number.
+    expected: Option<u32>,
+    found: u32,
+    faults: Faults,
+    needs_record: bool,
+}
+
+/// What could not be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Faults {
+    /// Messages were expunged that still have a sequence number.
+    pub(super) expunged: bool,
+    /// Bytes of a message are damaged.
+    pub(super) damaged: bool,
+    /// A part is encoded in a way nobody knows.
+    pub(super) unknown_encoding: bool,
+}
+
+impl Plan {
+    /// What `fetch` wants of the messages that a session knows.
+    pub(super) fn new(fetch: Fetch, selected: &Selected) -> Self {
+        let uids = selected.resolve(&fetch.set, fetch.by_uid);
+        let needs_record = fetch.attributes.iter().any(needs_record);
+        let count = |(low, high): &(u32, u32)| {
+            let (low, high) = (selected.uids.seq(*low)?, selected.uids.seq(*high)?);
+            Some(high.saturating_sub(low).saturating_add(1))
+        };
+        Self {
+            attributes: fetch.attributes,
+            changed_since: fetch.changed_since.unwrap_or(0),
+            expected: (!fetch.by_uid).then(|| uids.iter().filter_map(count).fold(0, u32::saturating_add)),
+            left: uids.into_iter().rev().collect(),
+            found: 0,
+            faults: Faults::default(),
+            needs_record,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        let expunged = self.expected.is_some_and(|expected| self.found < expected);
+        Faults { expunged, ..self.faults }
+    }
+
+    /// Writes the next messages. Blocks.
+    pub(super) fn batch(
+        &mut self,
+        mailbox: &Mailbox,
+        acting: &Acting,
+        selected: &Selected,
+        out: &mut Out,
+    ) -> Result<(), Error> {
+        let view = mailbox.view(acting.clone())?;
+        let folder = view.readable(selected.folder)?;
+        let mut items = ITEMS_MAX;
+        while let Some((low, high)) = self.left.pop() {
+            let (mut next, mut failed) = (None, None);
+            each(&view, &folder, low, high, &mut |item| {
+                if out.len() >= BYTES_MAX || items == 0 {
+                    next = Some(item.uid.0);
+                    return ControlFlow::Break(());
+                }
+                items -= 1;
+                let Some(seq) = selected.uids.seq(item.uid.0) else { return ControlFlow::Continue(()) };
+                self.found = self.found.saturating_add(1);
+                if item.modseq.0 <= self.changed_since {
+                    return ControlFlow::Continue(());
+                }
+                match self.message(&view, &folder, seq, &item, out) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(e) => {
+                        failed = Some(e);
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+            if let Some(e) = failed {
+                return Err(e);
+            }
+            if let Some(next) = next {
+                self.left.push((next, high));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        view: &View,
+        folder: &Folder,
+        seq: u32,
+        item: &Item,
+        out: &mut Out,
+    ) -> Result<(), Error> {
+        let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
+        let record = match source.as_ref().map(Source::record).transpose() {
+            Ok(record) => record,
+            Err(e) => {
+                self.faults.damage(item, e)?;
+                None
+            }
+        };
+        let message = source.as_ref().zip(record.as_ref());
+        out.text("* ");
+        out.number(seq.into());
+        out.text(" FETCH (");
+        let mut is_first = true;
+        for attribute in &self.attributes {
+            if message.is_none() && needs_record(attribute) {
+                continue;
+            }
+            if !is_first {
+                out.byte(b' ');
+            }
+            match write(attribute, item, message, &mut self.faults, out) {
+                Ok(()) => is_first = false,
+                Err(e) => {
+                    if !is_first {
+                        out.take_back(b' ');
+                    }
+                    self.faults.damage(item, e)?;
+                }
+            }
+        }
+        if is_first {
+            // Nothing could be read, and an empty list is no answer.
+            uid(item, out);
+        }
+        out.text(")\r\n");
+        Ok(())
+    }
+}
+
+impl Faults {
+    /// Notes that a message's bytes are damaged, which is no reason to keep the others back.
+    fn damage(&mut self, item: &Item, e: Error) -> Result<(), Error> {
+        match e {
+            Error::Store(store::Error::Damaged(what)) => {
+                tracing::error!(uid = item.uid.0, what, "a message is damaged");
+                self.damaged = true;
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+}
+
+/// Visits the messages from `low` to `high`.
+pub(super) fn each(
+    view: &View,
+    folder: &Folder,
+    low: u32,
+    high: u32,
+    visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    if low == high {
+        if let Some(item) = view.item(folder, Uid(low))? {
+            // There is nothing left to break off.
+            let _ = visit(item);
+        }
+        return Ok(());
+    }
+    view.items(folder, Uid(low), &mut |item| {
+        if item.uid.0 > high { ControlFlow::Break(()) } else { visit(item) }
+    })
+}
+
+/// Whether more than the item's own row is needed.
+fn needs_record(attribute: &Attribute) -> bool {
+    use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
+    !matches!(attribute, Flags | Uid | InternalDate | Size | ModSeq | EmailId | ThreadId)
+}
+
+/// Writes one attribute; when it fails, nothing of it is written.
+fn write(
+    attribute: &Attribute,
+    item: &Item,
+    message: Option<(&Source<'_>, &MailRecord<'_>)>,
+    faults: &mut Faults,
+    out: &mut Out,
+) -> Result<(), Error> {
+    match attribute {
+        Attribute::Flags => {
+            out.text("FLAGS ");
+            flags::write(item, out);
+        }
+        Attribute::Uid => uid(item, out),
+        Attribute::InternalDate => {
+            out.format(format_args!("INTERNALDATE \"{}\"", internal_date(item.internal_date)))
+        }
+        Attribute::Size => out.format(format_args!("RFC822.SIZE {}", item.size)),
+        Attribute::ModSeq => out.format(format_args!("MODSEQ ({})", item.modseq.0)),
+        Attribute::EmailId => out.format(format_args!("EMAILID ({})", email_id(item))),
+        Attribute::ThreadId => out.format(format_args!("THREADID ({})", thread_id(item))),
+        other => match message {
+            Some((source, record)) => return of_message(other, source, record, faults, out),
+            None => {}
+        },
+    }
+    Ok(())
+}
+
+/// Writes an attribute that stands in the record or the message.
+fn of_message(
+    attribute: &Attribute,
+    source: &Source<'_>,
+    record: &MailRecord<'_>,
+    faults: &mut Faults,
+    out: &mut Out,
+) -> Result<(), Error> {
+    match attribute {
+        Attribute::Envelope => {
+            out.text("ENVELOPE ");
+            envelope::write(&record.envelope, out);
+        }
+        Attribute::Body => {
+            out.text("BODY ");
+            structure::write(record, false, out);
+        }
+        Attribute::BodyStructure => {
+            out.text("BODYSTRUCTURE ");
+            structure::write(record, true, out);
+        }
+        Attribute::Preview => {
+            out.text("PREVIEW ");
+            out.string(message::charset::truncate_chars(&record.preview, PREVIEW_MAX));
+        }
+        Attribute::Section(section) => section::write(section, source, record, out)?,
+        Attribute::Binary { part, partial, .. } => {
+            let decoded = section::decoded(part, *partial, source, record)?;
+            section::binary_name("BINARY", part, *partial, out);
+            match decoded {
+                Decoded::Bytes(bytes) if bytes.contains(&0) => out.literal8(bytes),
+                Decoded::Bytes(bytes) => out.literal(&[bytes]),
+                Decoded::Missing => out.text("NIL"),
+                Decoded::Unknown => {
+                    faults.unknown_encoding = true;
+                    out.text("NIL");
+                }
+            }
+        }
+        Attribute::BinarySize { part } => {
+            let decoded = section::decoded(part, None, source, record)?;
+            section::binary_name("BINARY.SIZE", part, None, out);
+            match decoded {
+                Decoded::Bytes(bytes) => out.number(bytes.len() as u64),
+                Decoded::Missing => out.byte(b'0'),
+                Decoded::Unknown => {
+                    faults.unknown_encoding = true;
+                    out.byte(b'0');
+                }
+            }
+        }
+        // These stand in the item's row.
+        Attribute::Flags
+        | Attribute::Uid
+        | Attribute::InternalDate
+        | Attribute::Size
+        | Attribute::ModSeq
+        | Attribute::EmailId
+        | Attribute::ThreadId => {}
+    }
+    Ok(())
+}
+
+fn uid(item: &Item, out: &mut Out) {
+    out.text("UID ");
+    out.number(item.uid.0.into());
+}
+
+/// `date-time`, without its quotes, in UTC. RFC 9051 §9.
+fn internal_date(at: Millis) -> String {
+    // What no date can say is shown as the first that can.
+    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    let at = Offset::UTC.to_datetime(at);
+    let month = super::grammar::MONTHS.get(usize::from(at.month().unsigned_abs()).saturating_sub(1));
+    format!(
+        "{:>2}-{}-{:04} {:02}:{:02}:{:02} +0000",
+        at.day(),
+        month.unwrap_or(&"Jan"),
+        at.year(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
+}
+
+/// RFC 8474 §5.1: the same for every copy of a message.
+pub(super) fn email_id(item: &Item) -> String {
+    format!("M{:x}", item.content)
+}
+
+/// RFC 8474 §5.2.
+pub(super) fn thread_id(item: &Item) -> String {
+    format!("T{:x}", item.thread)
+}

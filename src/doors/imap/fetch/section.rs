@@ -1,0 +1,234 @@
+//! BODY[...] and BINARY[...]: bytes of the message by the offsets of its record. RFC 9051 §6.4.5.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::source::Source;
+use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
+use crate::doors::imap::out::Out;
+use crate::mailbox::Error;
+use crate::message::decode::{self, Encoding};
+use crate::message::record::{Flags, MailRecord};
+use crate::message::section::{self, Tree};
+
+/// Writes one section with its name.
+pub(super) fn write(
+    section: &Section,
+    source: &Source<'_>,
+    record: &MailRecord<'_>,
+    out: &mut Out,
+) -> Result<(), Error> {
+    // Read before anything is written: what fails leaves no half answer.
+    let bytes = bytes(section, source, record)?;
+    name(section, out);
+    out.byte(b' ');
+    match bytes {
+        Some(pieces) => out.literal(&pieces),
+        None => out.text("NIL"),
+    }
+    Ok(())
+}
+
+/// The name under which it is answered, without where a partial section ends.
+pub(super) fn name(section: &Section, out: &mut Out) {
+    match section.asked {
+        Asked::Rfc822 => return out.text("RFC822"),
+        Asked::Rfc822Header => return out.text("RFC822.HEADER"),
+        Asked::Rfc822Text => return out.text("RFC822.TEXT"),
+        Asked::Body => out.text("BODY["),
+    }
+    path(&section.part, out);
+    if !section.part.is_empty() && section.of != Of::All {
+        out.byte(b'.');
+    }
+    match &section.of {
+        Of::All => {}
+        Of::Header => out.text("HEADER"),
+        Of::Text => out.text("TEXT"),
+        Of::Mime => out.text("MIME"),
+        Of::Fields { names, not } => {
+            out.text(if *not { "HEADER.FIELDS.NOT" } else { "HEADER.FIELDS" });
+            out.text(" (");
+            for (i, name) in names.iter().enumerate() {
+                if i > 0 {
+                    out.byte(b' ');
+                }
+                field_name(name, out);
+            }
+            out.byte(b')');
+        }
+    }
+    out.byte(b']');
+    origin(section.partial, out);
+}
+
+fn field_name(name: &[u8], out: &mut Out) {
+    if name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') && !name.is_empty() {
+        out.slice(name);
+    } else {
+        out.string(&String::from_utf8_lossy(name));
+    }
+}
+
+fn path(part: &[u32], out: &mut Out) {
+    for (i, number) in part.iter().enumerate() {
+        if i > 0 {
+            out.byte(b'.');
+        }
+        out.number(u64::from(*number));
+    }
+}
+
+fn origin(partial: Option<Partial>, out: &mut Out) {
+    if let Some(partial) = partial {
+        out.byte(b'<');
+        out.number(partial.from);
+        out.byte(b'>');
+    }
+}
+
+/// The section's bytes; `None` when the message has no such section.
+fn bytes(
+    section: &Section,
+    source: &Source<'_>,
+    record: &MailRecord<'_>,
+) -> Result<Option<Vec<Bytes>>, Error> {
+    let Some(range) = locate(section, source, record)? else { return Ok(None) };
+    let Of::Fields { names, not } = &section.of else {
+        return source.range(cut(range, section.partial)).map(Some);
+    };
+    let header = source.range(range)?.concat();
+    let fields = Bytes::from(select_fields(&header, names, *not));
+    Ok(Some(vec![match section.partial {
+        Some(partial) => {
+            let at = |n: u64| usize::try_from(n).map_or(fields.len(), |n| n.min(fields.len()));
+            fields.slice(at(partial.from)..at(partial.from.saturating_add(partial.most)))
+        }
+        None => fields,
+    }]))
+}
+
+/// Where the section is. A record that was cut may not know: then the message is asked.
+fn locate(
+    section: &Section,
+    source: &Source<'_>,
+    record: &MailRecord<'_>,
+) -> Result<Option<Range<u64>>, Error> {
+    let part = &section.part[..];
+    let wanted = match section.of {
+        Of::All if part.is_empty() => return Ok(Some(0..u64::MAX)),
+        Of::All => section::Section::Part(part),
+        Of::Header | Of::Fields { .. } => section::Section::Header(part),
+        Of::Text => section::Section::Text(part),
+        Of::Mime => section::Section::Mime(part),
+    };
+    match record.section(wanted) {
+        None if record.flags.contains(Flags::TRUNCATED) => Ok(source.parsed()?.section(wanted)),
+        found => Ok(found),
+    }
+}
+
+/// The part of a range that a partial section asks for.
+fn cut(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
+    let Some(partial) = partial else { return range };
+    let start = range.start.saturating_add(partial.from).min(range.end);
+    start..start.saturating_add(partial.most).min(range.end)
+}
+
+/// The fields with, or with `not` without, one of the names; then the empty line that ends a header.
+fn select_fields(header: &[u8], names: &[Vec<u8>], not: bool) -> Vec<u8> {
+    let mut selected = Vec::new();
+    let mut taken = false;
+    for line in header.split_inclusive(|b| *b == b'\n') {
+        if line.trim_ascii().is_empty() && !matches!(line, [b' ' | b'\t', ..]) {
+            break;
+        }
+        if !matches!(line, [b' ' | b'\t', ..]) {
+            let name = line.split(|b| *b == b':').next().unwrap_or_default().trim_ascii_end();
+            let has_colon = line.contains(&b':');
+            let is_named = has_colon && names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+            taken = has_colon && is_named != not;
+        }
+        if taken {
+            selected.extend_from_slice(line);
+        }
+    }
+    if !selected.is_empty() && !selected.ends_with(b"\n") {
+        selected.extend_from_slice(b"\r\n");
+    }
+    selected.extend_from_slice(b"\r\n");
+    selected
+}
+
+/// A part without its transfer encoding.
+pub(super) enum Decoded {
+    Bytes(Bytes),
+    /// There is no such part.
+    Missing,
+    /// It is encoded in a way nobody knows. RFC 9051 §7.1, UNKNOWN-CTE.
+    Unknown,
+}
+
+/// Decodes a part, or a piece of what it decodes to.
+pub(super) fn decoded(
+    part: &[u32],
+    partial: Option<Partial>,
+    source: &Source<'_>,
+    record: &MailRecord<'_>,
+) -> Result<Decoded, Error> {
+    if part.is_empty() {
+        let whole = source.range(cut(0..u64::MAX, partial))?;
+        return Ok(Decoded::Bytes(whole.concat().into()));
+    }
+    let Some(found) = record.find(part).and_then(|index| record.parts.get(index)) else {
+        return Ok(Decoded::Missing);
+    };
+    let encoding = match &*found.encoding {
+        "7bit" | "8bit" | "binary" => Encoding::Identity,
+        keyword => match Encoding::from_keyword(keyword) {
+            Encoding::Identity => return Ok(Decoded::Unknown),
+            known => known,
+        },
+    };
+    let body = source.range(found.body())?.concat();
+    let range = cut(0..u64::MAX, partial);
+    let mut bytes = Vec::new();
+    // Writing to a vector does not fail.
+    let _ = decode::copy_range(encoding, &body, range, &mut bytes);
+    Ok(Decoded::Bytes(bytes.into()))
+}
+
+/// `BINARY[...]<...> `
+pub(super) fn binary_name(name: &str, part: &[u32], partial: Option<Partial>, out: &mut Out) {
+    out.text(name);
+    out.byte(b'[');
+    path(part, out);
+    out.byte(b']');
+    origin(partial, out);
+    out.byte(b' ');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_selected_with_their_folds() {
+        let header = b"Subject: a\r\n b\r\nFrom : x@y\r\nX-Other: 1\r\ngarbage\r\n more\r\nTO: z\r\n\r\n";
+        let names: Vec<Vec<u8>> = vec![b"subject".to_vec(), b"from".to_vec()];
+        assert_eq!(select_fields(header, &names, false), b"Subject: a\r\n b\r\nFrom : x@y\r\n\r\n");
+        assert_eq!(select_fields(header, &names, true), b"X-Other: 1\r\nTO: z\r\n\r\n");
+        assert_eq!(select_fields(b"Subject: a", &names, false), b"Subject: a\r\n\r\n");
+        assert_eq!(select_fields(b"", &names, false), b"\r\n");
+    }
+
+    #[test]
+    fn partial_sections_stay_within() {
+        let partial = |from, most| Some(Partial { from, most });
+        assert_eq!(cut(10..20, partial(0, 5)), 10..15);
+        assert_eq!(cut(10..20, partial(8, 5)), 18..20);
+        assert_eq!(cut(10..20, partial(30, 5)), 20..20);
+        assert_eq!(cut(10..20, partial(u64::MAX, u64::MAX)), 20..20);
+    }
+}

@@ -1,0 +1,304 @@
+//! SEARCH: which messages match, from the items' rows where these tell, else from the records, and only
+//! then from the messages. RFC 9051 §6.4.4.
+
+mod text;
+
+use std::ops::ControlFlow;
+
+use jiff::civil;
+use jiff::tz::Offset;
+use jiff::{Span, Timestamp};
+
+use super::fetch::{self, Source, flags};
+use super::grammar::{Day, Key, Place};
+use super::state::Selected;
+use crate::clock::Millis;
+use crate::mailbox::{Acting, Error, Flags, Folder, Item, Mailbox, View};
+use crate::store;
+use text::Needle;
+
+/// A batch ends when so many messages were looked at.
+const ITEMS_MAX: usize = 2_000;
+/// A batch ends when so many bytes of messages were read.
+const BATCH_BYTES: u64 = 4 << 20;
+/// A search that has read so many bytes of messages is given up.
+const BYTES_MAX: u64 = 2 << 30;
+
+/// What a message must fulfil.
+#[derive(Debug)]
+enum Test {
+    /// Always, or never.
+    Is(bool),
+    Flag(Flags, bool),
+    Keyword(String, bool),
+    /// Ordered ranges.
+    Uids(Vec<(u32, u32)>),
+    Arrived(Day, civil::Date),
+    Sent(Day, civil::Date),
+    Larger(u64),
+    Smaller(u64),
+    ModSeq(u64),
+    EmailId(String),
+    ThreadId(String),
+    Text(Place, Needle),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+}
+
+/// A SEARCH under way.
+#[derive(Debug)]
+pub(super) struct Hunt {
+    test: Test,
+    /// What is left to look at.
+    left: Option<(u32, u32)>,
+    read: u64,
+    found: Vec<u32>,
+    highest: u64,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// UIDs in order.
+    pub(super) uids: Vec<u32>,
+    /// The highest modseq of what was found.
+    pub(super) highest: u64,
+}
+
+/// Whether a batch brought the search to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    More,
+    Done,
+    /// It reads too much.
+    TooMuch,
+}
+
+impl Hunt {
+    pub(super) fn new(key: Key, selected: &Selected) -> Self {
+        let test = Test::new(key, selected);
+        let last = selected.uids.last_uid().unwrap_or(0);
+        let (low, high) = test.span();
+        let left = Some((low.max(1), high.min(last))).filter(|(low, high)| low <= high);
+        Self { test, left, read: 0, found: Vec::new(), highest: 0 }
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        Found { uids: self.found, highest: self.highest }
+    }
+
+    /// Looks at the next messages. Blocks.
+    pub(super) fn batch(
+        &mut self,
+        mailbox: &Mailbox,
+        acting: &Acting,
+        selected: &Selected,
+    ) -> Result<Progress, Error> {
+        let Some((low, high)) = self.left.take() else { return Ok(Progress::Done) };
+        let view = mailbox.view(acting.clone())?;
+        let folder = view.readable(selected.folder)?;
+        let most = self.read.saturating_add(BATCH_BYTES);
+        let (mut items, mut failed) = (ITEMS_MAX, None);
+        fetch::each(&view, &folder, low, high, &mut |item| {
+            let uid = item.uid.0;
+            if items == 0 || self.read > most {
+                self.left = Some((uid, high));
+                return ControlFlow::Break(());
+            }
+            items -= 1;
+            if selected.uids.seq(uid).is_none() {
+                return ControlFlow::Continue(());
+            }
+            let mut candidate =
+                Candidate { view: &view, folder: &folder, item: &item, source: None, read: 0 };
+            let result = self.test.matches(&mut candidate);
+            self.read = self.read.saturating_add(candidate.read);
+            match result {
+                Ok(true) => {
+                    self.found.push(uid);
+                    self.highest = self.highest.max(item.modseq.0);
+                }
+                Ok(false) => {}
+                // A damaged message has nothing that could match.
+                Err(Error::Store(store::Error::Damaged(what))) => {
+                    tracing::error!(uid, what, "a damaged message was not searched");
+                }
+                Err(e) => {
+                    failed = Some(e);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        match failed {
+            Some(e) => Err(e),
+            None if self.read > BYTES_MAX => Ok(Progress::TooMuch),
+            None if self.left.is_some() => Ok(Progress::More),
+            None => Ok(Progress::Done),
+        }
+    }
+}
+
+/// A message that is looked at; its bytes are read when a test needs them.
+struct Candidate<'v> {
+    view: &'v View,
+    folder: &'v Folder,
+    item: &'v Item,
+    source: Option<Source<'v>>,
+    /// Bytes of the message that were read.
+    read: u64,
+}
+
+impl<'v> Candidate<'v> {
+    fn source(&mut self) -> Result<&Source<'v>, Error> {
+        if self.source.is_none() {
+            self.source = Some(Source::new(self.view, self.folder, self.item)?);
+        }
+        // It was just put there.
+        self.source.as_ref().ok_or(Error::Missing)
+    }
+}
+
+impl Test {
+    fn new(key: Key, selected: &Selected) -> Self {
+        let all = |keys: Vec<Key>| {
+            let mut tests: Vec<Self> = keys.into_iter().map(|key| Self::new(key, selected)).collect();
+            // What is cheap to tell comes first.
+            tests.sort_by_key(Self::cost);
+            tests
+        };
+        match key {
+            Key::All => Self::Is(true),
+            Key::None => Self::Is(false),
+            Key::Flag(flag, set) => Self::Flag(flag, set),
+            Key::Keyword(word, set) => Self::Keyword(word, set),
+            Key::Numbers(set) => Self::Uids(selected.resolve(&set, false)),
+            Key::Uids(set) => Self::Uids(selected.resolve(&set, true)),
+            Key::Arrived(day, date) => Self::Arrived(day, date),
+            Key::Sent(day, date) => Self::Sent(day, date),
+            Key::Larger(size) => Self::Larger(size),
+            Key::Smaller(size) => Self::Smaller(size),
+            Key::ModSeq(modseq) => Self::ModSeq(modseq),
+            Key::EmailId(id) => Self::EmailId(id),
+            Key::ThreadId(id) => Self::ThreadId(id),
+            Key::Text(place, text) => Self::Text(place, Needle::new(&text)),
+            Key::Not(key) => Self::Not(Box::new(Self::new(*key, selected))),
+            Key::And(keys) => Self::And(all(keys)),
+            Key::Or(keys) => Self::Or(all(keys)),
+        }
+    }
+
+    /// 0 for the item's row, 1 for the record, 2 for the message.
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Sent(..) => 1,
+            Self::Text(Place::Body | Place::Text | Place::Header(_), _) => 2,
+            Self::Text(..) => 1,
+            Self::Not(test) => test.cost(),
+            Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// The UIDs outside of which nothing can match.
+    fn span(&self) -> (u32, u32) {
+        match self {
+            Self::Uids(ranges) => match (ranges.first(), ranges.last()) {
+                (Some((low, _)), Some((_, high))) => (*low, *high),
+                _ => (1, 0),
+            },
+            Self::And(tests) => tests
+                .iter()
+                .map(Self::span)
+                .fold((0, u32::MAX), |(low, high), (a, b)| (low.max(a), high.min(b))),
+            Self::Is(false) => (1, 0),
+            _ => (0, u32::MAX),
+        }
+    }
+
+    fn matches(&self, message: &mut Candidate<'_>) -> Result<bool, Error> {
+        let item = message.item;
+        Ok(match self {
+            Self::Is(answer) => *answer,
+            Self::Flag(flag, set) => item.flags.has(*flag) == *set,
+            Self::Keyword(word, set) => flags::has_keyword(item, word) == *set,
+            Self::Uids(ranges) => contains(ranges, item.uid.0),
+            Self::Arrived(day, date) => day.holds(day_of(item.internal_date, 0), *date),
+            Self::Sent(day, date) => match message.source()?.record()?.sent {
+                Some(sent) => day.holds(day_of(sent.unix.saturating_mul(1_000), sent.offset_minutes), *date),
+                // Without a date of its own it has that of its arrival.
+                None => day.holds(day_of(item.internal_date, 0), *date),
+            },
+            Self::Larger(size) => item.size > *size,
+            Self::Smaller(size) => item.size < *size,
+            Self::ModSeq(modseq) => item.modseq.0 >= *modseq,
+            Self::EmailId(id) => fetch::email_id(item) == *id,
+            Self::ThreadId(id) => fetch::thread_id(item) == *id,
+            Self::Text(place, needle) => text::matches(message, place, needle)?,
+            Self::Not(test) => !test.matches(message)?,
+            Self::And(tests) => {
+                for test in tests {
+                    if !test.matches(message)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Self::Or(tests) => {
+                for test in tests {
+                    if test.matches(message)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+        })
+    }
+}
+
+impl Day {
+    fn holds(self, day: civil::Date, than: civil::Date) -> bool {
+        match self {
+            Self::Before => day < than,
+            Self::On => day == than,
+            Self::Since => day >= than,
+        }
+    }
+}
+
+/// The day at a place so many minutes east of Greenwich; times are told in UTC, so days are too.
+fn day_of(at: Millis, offset_minutes: i16) -> civil::Date {
+    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    let offset = Span::new().minutes(i64::from(offset_minutes));
+    let local = Offset::UTC.to_datetime(at);
+    local.checked_add(offset).unwrap_or(local).date()
+}
+
+fn contains(ranges: &[(u32, u32)], uid: u32) -> bool {
+    let after = ranges.partition_point(|(low, _)| *low <= uid);
+    after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|(_, high)| uid <= *high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_place() {
+        // 2024-03-01 23:30 UTC.
+        let at = 1_709_335_800_000;
+        assert_eq!(day_of(at, 0), civil::date(2024, 3, 1));
+        assert_eq!(day_of(at, 60), civil::date(2024, 3, 2));
+        assert_eq!(day_of(at, -1410), civil::date(2024, 3, 1));
+        assert_eq!(day_of(at, -1411), civil::date(2024, 2, 29));
+        assert_eq!(day_of(i64::MAX, i16::MAX), day_of(0, i16::MAX));
+    }
+
+    #[test]
+    fn ranges_contain() {
+        let ranges = [(2, 4), (9, 9)];
+        assert_eq!((1..12).filter(|n| contains(&ranges, *n)).collect::<Vec<_>>(), [2, 3, 4, 9]);
+        assert!(!contains(&[], 1));
+    }
+}

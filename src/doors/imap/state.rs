@@ -1,0 +1,291 @@
+//! What a session knows: who it is, and the mailbox it has selected.
+//!
+//! Sequence numbers are the session's own: they change only when the client is told, and it is told of
+//! expunged messages only when RFC 9051 §7.5.1 lets it. Between two answers a session holds neither a
+//! snapshot nor anything else of the store, only the numbers and a wait for changes.
+
+use std::ops::ControlFlow;
+
+use futures::FutureExt;
+
+use super::fetch::flags;
+use super::grammar::Set;
+use super::name::Form;
+use super::out::Out;
+use super::uid_map::UidMap;
+use crate::mailbox::{
+    Acting, Error, Folder, FolderId, Item, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
+};
+
+/// Most rows of the change log looked at before what they say is sent.
+const ROWS_MAX: usize = 2_000;
+
+/// What a client has turned on. RFC 5161.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Enabled {
+    pub(super) rev2: bool,
+    pub(super) utf8: bool,
+    pub(super) condstore: bool,
+}
+
+impl Enabled {
+    /// How mailbox names are written.
+    pub(super) fn form(self) -> Form {
+        if self.rev2 || self.utf8 { Form::Utf8 } else { Form::ModifiedUtf7 }
+    }
+}
+
+/// Who has logged in.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) acting: Acting,
+    /// Whose folders have names without a prefix.
+    pub(super) owner: OwnerId,
+}
+
+/// The states of RFC 9051 §3; each has what belongs to it.
+pub(super) enum State {
+    NotAuthenticated,
+    Authenticated(User),
+    Selected(User, Box<Selected>),
+}
+
+impl State {
+    pub(super) fn user(&self) -> Option<&User> {
+        match self {
+            Self::NotAuthenticated => None,
+            Self::Authenticated(user) | Self::Selected(user, _) => Some(user),
+        }
+    }
+
+    pub(super) fn selected(&mut self) -> Option<&mut Selected> {
+        match self {
+            Self::Selected(_, selected) => Some(selected),
+            _ => None,
+        }
+    }
+
+    /// Takes the selected mailbox out, if there is one; the user stays.
+    pub(super) fn unselect(&mut self) -> Option<Box<Selected>> {
+        match std::mem::replace(self, Self::NotAuthenticated) {
+            Self::Selected(user, selected) => {
+                *self = Self::Authenticated(user);
+                Some(selected)
+            }
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Puts a selected mailbox in.
+    pub(super) fn select(&mut self, selected: Box<Selected>) {
+        *self = match std::mem::replace(self, Self::NotAuthenticated) {
+            Self::NotAuthenticated => Self::NotAuthenticated,
+            Self::Authenticated(user) | Self::Selected(user, _) => Self::Selected(user, selected),
+        };
+    }
+}
+
+/// What the client may be told now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Updates {
+    /// Nothing.
+    None,
+    /// All but EXPUNGE, which would change the sequence numbers of an answer under way or of a command
+    /// that the client has sent already.
+    Numbers,
+    /// Everything.
+    All,
+}
+
+/// The selected mailbox.
+pub(super) struct Selected {
+    pub(super) folder: FolderId,
+    pub(super) uids: UidMap,
+    /// What the last SEARCH saved, as ordered ranges of UIDs. RFC 9051 §6.4.4.1.
+    pub(super) saved: Vec<(u32, u32)>,
+    /// Changes up to here are in `uids` and `gone`, and told but for those.
+    seen: Modseq,
+    /// Expunged messages that still have a sequence number, in order of UID.
+    gone: Vec<u32>,
+    watch: Watch,
+    dirty: bool,
+}
+
+/// What SELECT says of a mailbox besides its counters.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// The first message without the seen flag.
+    pub(super) first_unseen: Option<u32>,
+    /// Keywords in use, in order.
+    pub(super) keywords: Vec<String>,
+}
+
+/// Most keywords that SELECT tells.
+const KEYWORDS_MAX: usize = 100;
+
+impl Selected {
+    /// Reads a folder's messages. `watch` was taken before `view`, so that nothing falls between.
+    pub(super) fn open(view: &View, folder: &Folder, watch: Watch) -> Result<(Self, Opened), Error> {
+        let mut uids = UidMap::default();
+        let mut opened = Opened::default();
+        let mut keywords = std::collections::BTreeSet::new();
+        view.items(folder, Uid(0), &mut |item| {
+            uids.push(item.uid.0);
+            if opened.first_unseen.is_none() && !flags::is_seen(&item) {
+                opened.first_unseen = Some(uids.len());
+            }
+            if keywords.len() < KEYWORDS_MAX {
+                keywords.extend(item.keywords.into_iter().filter(|k| flags::is_keyword(k)));
+            }
+            ControlFlow::Continue(())
+        })?;
+        opened.keywords = keywords.into_iter().take(KEYWORDS_MAX).collect();
+        let selected = Self {
+            folder: folder.id,
+            uids,
+            saved: Vec::new(),
+            seen: folder.highest,
+            gone: Vec::new(),
+            watch,
+            dirty: false,
+        };
+        Ok((selected, opened))
+    }
+
+    /// Ready when something changed since the last time it was.
+    pub(super) async fn changed(&mut self) {
+        if !self.dirty {
+            self.watch.changed().await;
+            self.dirty = true;
+        }
+    }
+
+    /// Whether there may be something to tell. Does not touch the store.
+    pub(super) fn has_news(&mut self, updates: Updates) -> bool {
+        self.dirty |= self.watch.changed().now_or_never().is_some();
+        match updates {
+            Updates::None => false,
+            Updates::Numbers => self.dirty,
+            Updates::All => self.dirty || !self.gone.is_empty(),
+        }
+    }
+
+    /// The messages of a set, as ordered ranges of UIDs. Numbers that stand for no message are left out.
+    pub(super) fn resolve(&self, set: &Set, by_uid: bool) -> Vec<(u32, u32)> {
+        match set {
+            Set::Saved => self.saved.clone(),
+            _ if by_uid => set.resolve(self.uids.last_uid().unwrap_or(0)),
+            _ => self.uids.uids(&set.resolve(self.uids.len())),
+        }
+    }
+
+    /// Reads what changed and says it, at most a bounded part of it; `has_news` tells whether more is left.
+    pub(super) fn tell(
+        &mut self,
+        mailbox: &Mailbox,
+        acting: &Acting,
+        updates: Updates,
+        modseqs: bool,
+        out: &mut Out,
+    ) -> Result<(), Error> {
+        let view = mailbox.view(acting.clone())?;
+        let folder = view.readable(self.folder)?;
+        let news = if folder.purged > self.seen {
+            // Tombstones that were not looked at are gone from the log.
+            News::by_comparing(&view, &folder, self)?
+        } else {
+            News::from_log(&view, &folder, self)?
+        };
+        self.seen = news.seen;
+        self.dirty = news.seen < folder.highest;
+        let known = |uid: &u32| self.uids.seq(*uid).is_some();
+        let mut gone: Vec<u32> = news.gone.into_iter().filter(known).collect();
+        gone.extend(std::mem::take(&mut self.gone));
+        gone.sort_unstable();
+        gone.dedup();
+        let changed: Vec<u32> = news.changed.into_iter().filter(known).collect();
+        if updates == Updates::All {
+            for seq in self.uids.remove(&gone) {
+                out.format(format_args!("* {seq} EXPUNGE\r\n"));
+            }
+        } else {
+            self.gone = gone;
+        }
+        let before = self.uids.len();
+        news.born.iter().for_each(|uid| self.uids.push(*uid));
+        if self.uids.len() != before {
+            out.format(format_args!("* {} EXISTS\r\n", self.uids.len()));
+        }
+        for uid in changed {
+            let (Some(seq), Some(item)) = (self.uids.seq(uid), view.item(&folder, Uid(uid))?) else {
+                continue;
+            };
+            tell_flags(seq, &item, modseqs, out);
+        }
+        Ok(())
+    }
+}
+
+fn tell_flags(seq: u32, item: &Item, modseqs: bool, out: &mut Out) {
+    out.format(format_args!("* {seq} FETCH (UID {} FLAGS ", item.uid.0));
+    flags::write(item, out);
+    if modseqs {
+        out.format(format_args!(" MODSEQ ({})", item.modseq.0));
+    }
+    out.text(")\r\n");
+}
+
+/// What happened in a folder, as lists of UIDs.
+struct News {
+    /// Everything up to here is in it.
+    seen: Modseq,
+    born: Vec<u32>,
+    changed: Vec<u32>,
+    gone: Vec<u32>,
+}
+
+impl News {
+    fn from_log(view: &View, folder: &Folder, selected: &Selected) -> Result<Self, Error> {
+        let mut news = Self { seen: folder.highest, born: Vec::new(), changed: Vec::new(), gone: Vec::new() };
+        let mut left = ROWS_MAX;
+        view.log(folder, selected.seen, &mut |at, row| {
+            match row {
+                LogRow::Birth { uid } => news.born.push(uid.0),
+                LogRow::Change { uid } | LogRow::Redated { uid } => news.changed.push(uid.0),
+                LogRow::Tombstone { uid, .. } => news.gone.push(uid.0),
+            }
+            left -= 1;
+            if left == 0 {
+                news.seen = at;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        news.born.sort_unstable();
+        news.changed.sort_unstable();
+        news.changed.dedup();
+        Ok(news)
+    }
+
+    fn by_comparing(view: &View, folder: &Folder, selected: &Selected) -> Result<Self, Error> {
+        let mut news = Self { seen: folder.highest, born: Vec::new(), changed: Vec::new(), gone: Vec::new() };
+        let last = selected.uids.last_uid().unwrap_or(0);
+        let mut here = UidMap::default();
+        view.items(folder, Uid(0), &mut |item| {
+            let uid = item.uid.0;
+            here.push(uid);
+            if uid > last {
+                news.born.push(uid);
+            } else if item.modseq > selected.seen {
+                news.changed.push(uid);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let known = (1..=selected.uids.len()).filter_map(|seq| selected.uids.uid(seq));
+        news.gone = known.filter(|uid| here.seq(*uid).is_none()).collect();
+        Ok(news)
+    }
+}
