@@ -109,6 +109,28 @@ fn field(content: &[u8], at: usize) -> Option<Field> {
     Some(Field { name: at..at + name.len(), value: at + colon + 1..at + content.len() })
 }
 
+/// The fields of a header block that `keep` picks by name, byte for byte and in order, and the
+/// closing empty line if there is one: IMAP's HEADER.FIELDS. RFC 9051 §6.4.5.1.
+pub fn pick(block: &[u8], keep: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (mut at, mut kept) = (0, false);
+    while let Some(line) = line_at(block, at) {
+        let content = block.get(at..line.content_end).unwrap_or_default();
+        if !content.starts_with(b" ") && !content.starts_with(b"\t") {
+            let name = field(content, 0).and_then(|field| content.get(field.name));
+            kept = content.is_empty() || name.is_some_and(&keep);
+        }
+        if kept {
+            out.extend_from_slice(block.get(at..line.next).unwrap_or_default());
+        }
+        if content.is_empty() {
+            break;
+        }
+        at = line.next;
+    }
+    out
+}
+
 /// Removes line ends before white space and trims both ends. RFC 5322 §2.2.3.
 pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
@@ -301,6 +323,15 @@ mod tests {
         fields.clear();
         assert!(split(raw, 0, 1, &mut fields, |_| false).truncated);
         assert_eq!(fields.len(), 1);
+    }
+
+    #[test]
+    fn fields_are_picked() {
+        let block = b"From x\r\nTo: a@x,\r\n b@x\r\nCc: c@x\r\n d\r\nto : e@x\r\n\r\nTo: body\r\n";
+        let to = |name: &[u8]| name.eq_ignore_ascii_case(b"To");
+        assert_eq!(pick(block, to), b"To: a@x,\r\n b@x\r\nto : e@x\r\n\r\n");
+        assert_eq!(pick(block, |name| !to(name)), b"Cc: c@x\r\n d\r\n\r\n");
+        assert_eq!(pick(b"To: a", to), b"To: a");
     }
 
     #[test]
