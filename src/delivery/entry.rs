@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,15 @@ pub struct QueueId(pub u64);
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Q{}", self.0)
+    }
+}
+
+impl FromStr for QueueId {
+    type Err = std::num::ParseIntError;
+
+    /// Reads what `Display` writes; the `Q` may be left out.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix(['Q', 'q']).unwrap_or(text).parse().map(Self)
     }
 }
 

@@ -9,6 +9,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use super::route::Encryption;
+use crate::net::provider;
 
 /// The two ways of looking at a server's certificate, made when they are first needed.
 #[derive(Default)]
@@ -56,10 +57,6 @@ fn taking_any() -> Result<TlsConnector, rustls::Error> {
     let any = Arc::new(AnyCertificate(provider()));
     let config = builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// Takes every certificate: mail between servers keeps eavesdroppers out, and would otherwise go in the
