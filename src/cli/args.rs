@@ -38,6 +38,11 @@ pub(super) enum Action {
         #[command(subcommand)]
         action: AccountAction,
     },
+    /// Messages that wait to be sent to other servers
+    Queue {
+        #[command(subcommand)]
+        action: QueueAction,
+    },
     /// Check settings, ports, certificate and data, without changing anything
     Check,
     /// Settings
@@ -144,6 +149,53 @@ impl AccountAction {
 
     pub(super) fn json(&self) -> bool {
         matches!(self, Self::List { json: true, .. })
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum QueueAction {
+    /// List the messages
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a message: its recipients, what went wrong, its header
+    Show {
+        /// Its id, as listed
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try a message now, or all of them
+    Retry {
+        /// Its id, as listed
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All messages
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Delete a message without telling its sender
+    Delete {
+        /// Its id, as listed
+        id: String,
+    },
+}
+
+impl QueueAction {
+    pub(super) fn asked(&self) -> Command {
+        match self {
+            Self::List { .. } => Command::QueueList {},
+            Self::Show { id, .. } => Command::QueueShow { id: id.clone() },
+            Self::Retry { id, .. } => Command::QueueRetry { id: id.clone() },
+            Self::Delete { id } => Command::QueueDelete { id: id.clone() },
+        }
+    }
+
+    pub(super) fn json(&self) -> bool {
+        matches!(self, Self::List { json: true } | Self::Show { json: true, .. })
     }
 }
 

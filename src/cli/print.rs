@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use folkmoot::doors::admin::Answer;
+use folkmoot::doors::admin::{Answer, QueueLine};
 use serde::Serialize;
 
 use super::exit::{self, Failed};
@@ -39,9 +39,45 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
             });
             plain(&table(["ACCOUNT", "NAME", "ALIASES", ""], rows))
         }
+        Answer::Queue { messages } if json => document(&messages),
+        Answer::Queue { messages } => plain(&queue(messages)),
+        Answer::QueuedMessage { message, header } if json => {
+            document(&serde_json::json!({ "message": message, "header": header }))
+        }
+        Answer::QueuedMessage { message, header } => plain(&queued(&message, &header)),
         Answer::Refused { why, hint } if hint.is_empty() => Err(Failed::new(exit::FAILED, why)),
         Answer::Refused { why, hint } => Err(Failed::new(exit::FAILED, format!("{why}\nTry: {hint}"))),
     }
+}
+
+fn queue(messages: Vec<QueueLine>) -> String {
+    let rows = messages.into_iter().map(|m| {
+        let pending = m.recipients.iter().filter(|r| r.status == "pending").count().to_string();
+        let sender = if m.sender.is_empty() { "<>".to_owned() } else { m.sender };
+        let (size, attempts) = (m.size.to_string(), m.attempts.to_string());
+        [m.id, sender, m.destination, pending, size, attempts, m.next_attempt]
+    });
+    table(["ID", "SENDER", "DESTINATION", "RECIPIENTS", "BYTES", "ATTEMPTS", "NEXT ATTEMPT"], rows)
+}
+
+fn queued(message: &QueueLine, header: &str) -> String {
+    let rows = message
+        .recipients
+        .iter()
+        .map(|r| [r.address.clone(), r.status.clone(), r.last_failure.clone().unwrap_or_default()]);
+    let recipients = table(["RECIPIENT", "STATUS", "LAST FAILURE"], rows);
+    let header: Vec<String> = header.lines().map(printable).collect();
+    format!(
+        "{} from <{}> to {}, {} bytes\ntaken over {}, attempts {}, next {}\n\n{recipients}\n{}\n",
+        message.id,
+        printable(&message.sender),
+        printable(&message.destination),
+        message.size,
+        message.created,
+        message.attempts,
+        message.next_attempt,
+        header.join("\n")
+    )
 }
 
 fn document(lines: &impl Serialize) -> Result<(), Failed> {

@@ -102,7 +102,11 @@ impl Config {
         .or_else(|| range(smtp.max_message, 64 << 10..1 << 32, "smtp.max_message"))
         .or_else(|| range(smtp.max_recipients, 1..100_000, "smtp.max_recipients"))
         .or_else(|| range(smtp.max_hops, 1..1000, "smtp.max_hops"))
+        .or_else(|| range(smtp.max_receiving, 1 << 20..1 << 40, "smtp.max_receiving"))
+        .or_else(|| range(smtp.max_attempts, 1..1000, "smtp.max_attempts"))
         .or_else(|| range(smtp.outbound_connections, 1..10_000, "smtp.outbound_connections"))
+        .or_else(|| range(smtp.outbound_per_destination, 1..1000, "smtp.outbound_per_destination"))
+        .or_else(|| range(smtp.outbound_per_connection, 1..100_000, "smtp.outbound_per_connection"))
         .or_else(|| range(smtp.outbound_port, 1..u16::MAX, "smtp.outbound_port"))
         .or_else(|| {
             check(!smtp.retry.is_empty() && !smtp.retry.contains(&0), "smtp.retry", || {
@@ -110,6 +114,10 @@ impl Config {
             })
         })
         .or_else(|| smtp.smarthost.as_ref()?.wrong())
+        .or_else(|| {
+            let bad = smtp.routes.values().find(|route| !is_host_and_port(route))?;
+            check(false, "smtp.routes", || format!("{bad:?} is no host:port"))
+        })
     }
 
     fn wrong_eas(&self) -> Option<Wrong> {
@@ -128,10 +136,14 @@ impl Config {
     }
 }
 
+fn is_host_and_port(text: &str) -> bool {
+    let port = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+    matches!(port, Some((host, Ok(1..))) if !host.is_empty())
+}
+
 impl Smarthost {
     fn wrong(&self) -> Option<Wrong> {
-        let port = self.address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
-        check(matches!(port, Some((host, Ok(1..))) if !host.is_empty()), "smtp.smarthost.address", || {
+        check(is_host_and_port(&self.address), "smtp.smarthost.address", || {
             format!("{:?} is no host:port", self.address)
         })
         .or_else(|| {

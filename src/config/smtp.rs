@@ -1,11 +1,9 @@
 //! `[smtp]`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use super::seconds;
 
 /// `[smtp]`: mail in by SMTP, submission and LMTP, and mail out by the queue.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,22 +21,30 @@ pub struct Smtp {
     pub max_hops: u32,
     /// Allow AUTH without TLS from loopback addresses. Default: true.
     pub auth_without_tls_on_loopback: bool,
+    /// Octets of messages that may be on their way in at the same time, over all connections.
+    /// Default: 512 MiB.
+    pub max_receiving: u64,
     /// Waits before each next attempt to deliver a message, in seconds; the last one repeats.
-    /// Default: 1, 5, 15 and 30 minutes, then 1, 2 and 4 hours.
+    /// Default: 5, 10, 20, 40, 80, 160 and 320 minutes, then 8 hours.
     pub retry: Vec<u32>,
-    /// Age at which an undelivered message bounces, in seconds. RFC 5321 §4.5.4.1 wants 4 to 5 days.
-    /// Default: 432,000 (5 days).
-    #[serde(with = "seconds")]
-    pub expire: Duration,
-    /// Age at which the sender is told of a delay once, in seconds; 0 tells never. Default: 14,400.
-    #[serde(with = "seconds")]
-    pub warn: Duration,
+    /// Attempts after which an undelivered message bounces; with the default waits the 20 take 4 to 5
+    /// days, as RFC 5321 §4.5.4.1 wants. Default: 20.
+    pub max_attempts: u32,
+    /// Failed attempts after which the sender is told of the delay once; 0 tells never. Default: 4.
+    pub warn_after: u32,
     /// Deliveries to other servers at the same time. Default: 20.
     pub outbound_connections: u32,
+    /// Deliveries to one destination at the same time. Default: 4.
+    pub outbound_per_destination: u32,
+    /// Messages sent over one connection to another server. Default: 100.
+    pub outbound_per_connection: u32,
     /// Port of other servers' SMTP; anything but 25 is for tests. Default: 25.
     pub outbound_port: u16,
     /// Where all outbound mail goes instead of the recipients' MX. Default: none.
     pub smarthost: Option<Smarthost>,
+    /// Where the mail of single domains goes instead of their MX or the smarthost: `host:port` by
+    /// domain. Default: none.
+    pub routes: BTreeMap<String, String>,
 }
 
 impl Default for Smtp {
@@ -49,12 +55,16 @@ impl Default for Smtp {
             max_recipients: 1000,
             max_hops: 30,
             auth_without_tls_on_loopback: true,
-            retry: vec![60, 300, 900, 1800, 3600, 7200, 14_400],
-            expire: Duration::from_secs(432_000),
-            warn: Duration::from_secs(14_400),
+            max_receiving: 512 << 20,
+            retry: vec![300, 600, 1200, 2400, 4800, 9600, 19_200, 28_800],
+            max_attempts: 20,
+            warn_after: 4,
             outbound_connections: 20,
+            outbound_per_destination: 4,
+            outbound_per_connection: 100,
             outbound_port: 25,
             smarthost: None,
+            routes: BTreeMap::new(),
         }
     }
 }
@@ -80,6 +90,8 @@ pub struct Smarthost {
 pub enum SmarthostTls {
     /// Clear text; for a relay on the same host.
     None,
+    /// STARTTLS where it is offered, with any certificate. RFC 7435.
+    Opportunistic,
     /// STARTTLS, required, with a certificate that verifies. RFC 3207.
     #[default]
     StartTls,

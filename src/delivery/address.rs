@@ -15,7 +15,7 @@ const LABEL_MAX: usize = 63;
 
 /// A mailbox: a local part, never empty, at a domain.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Mailbox {
+pub struct Address {
     local: String,
     domain: Domain,
 }
@@ -55,12 +55,7 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
-impl Mailbox {
-    /// `postmaster@localhost`, for a server whose own name is no domain.
-    pub(super) fn local_postmaster() -> Self {
-        Self { local: "postmaster".into(), domain: Domain::Name("localhost".into()) }
-    }
-
+impl Address {
     /// The local part without quotes, as it was written.
     pub fn local(&self) -> &str {
         &self.local
@@ -85,18 +80,18 @@ impl Mailbox {
     }
 }
 
-impl FromStr for Mailbox {
+impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         match Self::read(text)? {
-            (mailbox, "") => Ok(mailbox),
+            (address, "") => Ok(address),
             _ => Err(AddressError::Syntax),
         }
     }
 }
 
-impl fmt::Display for Mailbox {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if is_dot_string(&self.local) {
             f.write_str(&self.local)?;
@@ -221,7 +216,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Result<String, AddressError> {
-        text.parse::<Mailbox>().map(|m| m.to_string())
+        text.parse::<Address>().map(|m| m.to_string())
     }
 
     #[test]
@@ -272,15 +267,15 @@ mod tests {
     proptest! {
         #[test]
         fn anything_is_survived(text in "\\PC{0,80}") {
-            if let Ok(mailbox) = text.parse::<Mailbox>() {
-                prop_assert_eq!(mailbox.to_string().parse::<Mailbox>(), Ok(mailbox));
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
             }
         }
 
         #[test]
         fn likely_things_are_survived(text in "[a\"\\\\.@\\[\\]: 1-]{0,24}") {
-            if let Ok(mailbox) = text.parse::<Mailbox>() {
-                prop_assert_eq!(mailbox.to_string().parse::<Mailbox>(), Ok(mailbox));
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
             }
         }
     }

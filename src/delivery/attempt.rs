@@ -7,20 +7,23 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::Inner;
-use super::body;
-use super::bounce::Report;
 use super::client::{Connection, Outcomes, Outgoing};
 use super::entry::{self, Destination, Entry, Failure, QueueId, Status};
 use super::envelope::Notify;
-use super::local::{Copy, Resolution};
-use super::place::refused;
+use super::error::Refusal;
+use super::item::Parsed;
+use super::local::{LocalCopy, Original, locate};
+use super::place::{Place, refused};
+use super::report::About;
 use super::schedule;
-use super::trace;
-use crate::clock::Millis;
-use crate::store::{self, Read, Tx};
+use crate::metrics;
+use crate::store::{self, BodyId, INLINE_MAX, Tx};
 
 /// How often, and after how long each time, a note that the store refuses is tried again.
 const NOTE_WAITS: [u64; 5] = [1, 5, 15, 30, 60];
+
+/// How long a message that cannot be read is left alone.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(30);
 
 /// How an attempt ended.
 pub(super) enum Attempted {
@@ -36,7 +39,7 @@ pub(super) enum Attempted {
 #[derive(Default)]
 pub(super) struct Session {
     connection: Option<Connection>,
-    sent: usize,
+    sent: u32,
 }
 
 impl Session {
@@ -51,8 +54,8 @@ impl Session {
 struct Findings {
     /// Recipients by place, and what became of them.
     settled: Vec<(usize, Result<(), Failure>)>,
-    /// Recipients that live in this server by now.
-    local: Vec<(usize, u64)>,
+    /// Recipients that live in this server by now, and what they are to get.
+    local: Vec<(usize, LocalCopy)>,
     /// The message, for reports and local copies; empty when it is damaged.
     body: Bytes,
 }
@@ -60,30 +63,31 @@ struct Findings {
 impl Inner {
     /// Tries the message `id` once, if it is still there.
     pub(super) async fn attempt(self: &Arc<Self>, id: QueueId, session: &mut Session) -> Attempted {
-        let (entry, body) = match self.open(id) {
+        let (entry, body) = match self.open(id).await {
             Ok(Some(found)) => found,
             Ok(None) => return Attempted::Settled,
-            Err(error) => {
-                tracing::error!(%id, %error, "cannot read a queued message");
-                let failure = Failure::temporary(3, 0, "the message cannot be read just now");
-                return self.defer(id, &failure).await;
-            }
+            Err(error) => return unreadable(id, &error).await,
         };
         let mut findings = Findings { settled: Vec::new(), local: Vec::new(), body: Bytes::new() };
-        let remote = self.sort_out(&entry, &mut findings);
+        let body = match body {
+            Ok(body) => body,
+            Err(failure) => {
+                findings.settled = all_failed(&entry.pending(), &failure);
+                return self.note(id, findings).await;
+            }
+        };
+        findings.body = body;
+        let remote = match self.sort_out(&entry, &mut findings).await {
+            Ok(remote) => remote,
+            Err(error) => return unreadable(id, &error).await,
+        };
         let mut unreachable = None;
-        match body {
-            Err(failure) => findings.settled.extend(remote.into_iter().map(|n| (n, Err(failure.clone())))),
-            Ok(body) => {
-                findings.body = body;
-                if !remote.is_empty() {
-                    match self.transmit(&entry, &remote, &findings.body, session).await {
-                        Ok(outcomes) => findings.settled.extend(remote.into_iter().zip(outcomes)),
-                        Err(failure) => {
-                            findings.settled.extend(remote.into_iter().map(|n| (n, Err(failure.clone()))));
-                            unreachable = Some(failure);
-                        }
-                    }
+        if !remote.is_empty() {
+            match self.transmit(&entry, &remote, &findings.body, session).await {
+                Ok(outcomes) => findings.settled.extend(remote.into_iter().zip(outcomes)),
+                Err(failure) => {
+                    findings.settled.extend(all_failed(&remote, &failure));
+                    unreachable = Some(failure);
                 }
             }
         }
@@ -95,24 +99,29 @@ impl Inner {
 
     /// Notes the failure of an attempt that was not even begun.
     pub(super) async fn defer(self: &Arc<Self>, id: QueueId, failure: &Failure) -> Attempted {
-        let (entry, body) = match self.open(id) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Attempted::Settled,
-            Err(error) => {
-                tracing::error!(%id, %error, "cannot read a queued message");
-                return Attempted::Unknown;
+        match self.open(id).await {
+            Ok(Some((entry, body))) => {
+                let settled = all_failed(&entry.pending(), failure);
+                let body = body.unwrap_or_default();
+                self.note(id, Findings { settled, local: Vec::new(), body }).await
             }
-        };
-        let settled = entry.pending().into_iter().map(|n| (n, Err(failure.clone()))).collect();
-        self.note(id, Findings { settled, local: Vec::new(), body: body.unwrap_or_default() }).await
+            Ok(None) => Attempted::Settled,
+            Err(error) => unreadable(id, &error).await,
+        }
     }
 
     /// The entry and its body; a damaged body is a failure for good.
-    #[expect(clippy::type_complexity, reason = "the three outcomes are read at once")]
-    fn open(&self, id: QueueId) -> Result<Option<(Entry, Result<Bytes, Failure>)>, store::Error> {
+    async fn open(self: &Arc<Self>, id: QueueId) -> Result<Option<Opened>, store::Error> {
         let reader = self.store.read()?;
         let Some(entry) = entry::load(&reader, id)? else { return Ok(None) };
-        let body = match body::get(&reader, &entry.body) {
+        let body = BodyId(entry.body);
+        let read = if entry.size <= u64::try_from(INLINE_MAX).unwrap_or(u64::MAX) {
+            reader.body(&body)
+        } else {
+            let read = tokio::task::spawn_blocking(move || reader.body(&body)).await;
+            read.unwrap_or(Err(store::Error::Stopped))
+        };
+        let body = match read {
             Ok(body) => Ok(body),
             Err(store::Error::Damaged(what)) => {
                 tracing::error!(%id, what, "a queued message is damaged");
@@ -124,24 +133,32 @@ impl Inner {
     }
 
     /// The pending recipients that are elsewhere; the domain of others may be ours by now.
-    fn sort_out(&self, entry: &Entry, findings: &mut Findings) -> Vec<usize> {
-        let reader = self.store.read();
+    async fn sort_out(
+        self: &Arc<Self>,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) -> Result<Vec<usize>, store::Error> {
         let mut remote = Vec::new();
         for n in entry.pending() {
             let Some(recipient) = entry.recipients.get(n) else { continue };
-            let resolved = reader.as_ref().map_err(Clone::clone).and_then(|reader| {
-                let reader: &dyn Read = reader;
-                self.accounts.resolve(reader, &recipient.addressee.mailbox)
-            });
-            match resolved {
-                Ok(Resolution::Account(account)) => findings.local.push((n, account)),
-                Ok(Resolution::NoSuchUser) => {
-                    findings.settled.push((n, Err(refused(super::Refusal::NoSuchUser))));
+            let to = recipient.addressee.address.clone();
+            match locate(&self.store.read()?, &to)? {
+                Place::Remote => remote.push(n),
+                Place::Nowhere => findings.settled.push((n, Err(refused(Refusal::NoSuchUser)))),
+                Place::Account { account, domain } => {
+                    let (inner, body, entry) = (self.clone(), findings.body.clone(), entry.clone());
+                    let copy = tokio::task::spawn_blocking(move || {
+                        let staged = inner.store.stage_body(&inner.store.body_key(domain), &body)?;
+                        let (sender, now) = (entry.envelope.sender.as_ref(), inner.clock.now());
+                        let original = Original { parsed: &Parsed::of(&body), sender, now };
+                        let received = String::from_utf8_lossy(&entry.prefix);
+                        inner.local_copy(&original, account, &to, &received, staged)
+                    });
+                    findings.local.push((n, copy.await.unwrap_or(Err(store::Error::Stopped))?));
                 }
-                Ok(Resolution::Remote) | Err(_) => remote.push(n),
             }
         }
-        remote
+        Ok(remote)
     }
 
     /// Sends the message to the recipients `remote`. An error means that no server could be reached.
@@ -152,7 +169,7 @@ impl Inner {
         body: &Bytes,
         session: &mut Session,
     ) -> Result<Outcomes, Failure> {
-        let address = |n: &usize| entry.recipients.get(*n).map(|r| r.addressee.mailbox.to_string());
+        let address = |n: &usize| entry.recipients.get(*n).map(|r| r.addressee.address.to_string());
         let outgoing = Outgoing {
             sender: entry.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             recipients: remote.iter().filter_map(address).collect(),
@@ -180,7 +197,7 @@ impl Inner {
 
     async fn keep(&self, connection: Connection, session: &mut Session) {
         session.sent = session.sent.saturating_add(1);
-        if connection.reusable() && session.sent < self.settings.messages_per_connection {
+        if connection.reusable() && session.sent < self.config.outbound_per_connection {
             session.connection = Some(connection);
         } else if connection.reusable() {
             connection.close().await;
@@ -191,7 +208,7 @@ impl Inner {
     async fn connect(&self, destination: &Destination) -> Result<Connection, Failure> {
         let mut found = None;
         for target in self.routes.targets(destination).await? {
-            match Connection::open(&target, &self.host_name, &self.connectors, &self.timeouts).await {
+            match Connection::open(&target, &self.config.hostname, &self.connectors, &self.timeouts).await {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => {
                     tracing::info!(%destination, %failure, "a server cannot be used");
@@ -231,15 +248,17 @@ impl Inner {
 
     /// Remembers how the destination fares, and releases what waits for it when it fares better.
     async fn learn(&self, noted: Option<Noted>) {
-        let Some(Noted { destination, any_done, any_temporary }) = noted else { return };
-        if any_done {
-            if self.work.revived(&destination)
-                && let Err(error) = self.revive(&destination).await
+        let Some(noted) = noted else { return };
+        noted.count(&self.metrics);
+        let destination = &noted.destination;
+        if noted.done > 0 {
+            if self.work.revived(destination)
+                && let Err(error) = self.revive(destination).await
             {
                 tracing::error!(%destination, %error, "waiting messages are not released early");
             }
-        } else if any_temporary {
-            self.work.failed(&destination);
+        } else if noted.any_temporary {
+            self.work.failed(destination);
         }
     }
 
@@ -266,7 +285,7 @@ impl Inner {
             let mut made = 0_usize;
             for id in ids {
                 if let Some(mut entry) = entry::load(tx, id)? {
-                    entry::update(tx, &mut entry, now)?;
+                    entry::update(tx, &mut entry, now);
                     made = made.saturating_add(1);
                 }
             }
@@ -287,21 +306,20 @@ impl Inner {
         let Some(mut entry) = entry::load(tx, id)? else { return Ok(None) };
         let now = self.clock.now();
         let mut settled = findings.settled.clone();
-        for (n, account) in &findings.local {
-            settled.push((*n, self.deliver_queued(tx, &entry, *n, *account, &findings.body, now)?));
-        }
+        let delivered = self.deliver(tx, findings.local.iter().map(|(_, copy)| copy))?;
+        let delivered = delivered.into_iter().map(|verdict| verdict.map_err(passing));
+        settled.extend(findings.local.iter().map(|(n, _)| *n).zip(delivered));
         entry.attempts = entry.attempts.saturating_add(1);
-        let next = schedule::after(entry.attempts, &self.settings);
-        let mut noted =
-            Noted { destination: entry.destination.clone(), any_done: false, any_temporary: false };
+        let next = schedule::after(entry.attempts, &self.config);
+        let mut noted = Noted::of(&entry.destination);
         let mut newly_failed = Vec::new();
         for (n, outcome) in settled {
             let Some(recipient) = entry.recipients.get_mut(n) else { continue };
-            let to = &recipient.addressee.mailbox;
+            let to = &recipient.addressee.address;
             match outcome {
                 Ok(()) => {
                     tracing::info!(%id, %to, "delivered");
-                    noted.any_done = true;
+                    noted.done = noted.done.saturating_add(1);
                     recipient.status = Status::Done;
                     recipient.last = None;
                 }
@@ -312,51 +330,32 @@ impl Inner {
                     if over {
                         recipient.status = Status::Failed;
                         newly_failed.push(n);
+                    } else {
+                        noted.deferred = noted.deferred.saturating_add(1);
                     }
                     recipient.last = Some(failure);
                 }
             }
         }
-        self.report(tx, &entry, &newly_failed, Notify::FAILURE, findings)?;
+        noted.failed = newly_failed.len();
+        self.tell(tx, &entry, &newly_failed, Notify::FAILURE, findings)?;
         let pending = entry.pending();
         match next.after {
             Some(after) if !pending.is_empty() => {
                 if next.warn && !entry.warned {
                     entry.warned = true;
-                    self.report(tx, &entry, &pending, Notify::DELAY, findings)?;
+                    self.tell(tx, &entry, &pending, Notify::DELAY, findings)?;
                 }
-                entry::update(tx, &mut entry, now.saturating_add(after))?;
-                let inner = self.clone();
-                tx.after_commit(move || inner.work.wake());
+                entry::update(tx, &mut entry, now.saturating_add(after));
+                self.wake_after(tx);
             }
             _ => entry::remove(tx, &entry)?,
         }
         Ok(Some(noted))
     }
 
-    /// Delivers to a recipient who lives here by now, in the transaction that settles it.
-    fn deliver_queued(
-        &self,
-        tx: &mut Tx<'_>,
-        entry: &Entry,
-        n: usize,
-        account: u64,
-        body: &Bytes,
-        now: Millis,
-    ) -> Result<Result<(), Failure>, store::Error> {
-        let Some(recipient) = entry.recipients.get(n) else { return Ok(Ok(())) };
-        let received = String::from_utf8_lossy(&entry.prefix).into_owned();
-        let prefix =
-            trace::delivered(entry.envelope.sender.as_ref(), &recipient.addressee.mailbox, &received);
-        let verdict = self.accounts.deliver(tx, Copy { account, prefix, body, now })?;
-        Ok(verdict.map_err(|refusal| Failure {
-            permanent: refusal != super::Refusal::OverQuota,
-            ..refused(refusal)
-        }))
-    }
-
     /// Tells the sender of these recipients, as far as he wants to know.
-    fn report(
+    fn tell(
         self: &Arc<Self>,
         tx: &mut Tx<'_>,
         entry: &Entry,
@@ -364,29 +363,62 @@ impl Inner {
         what: Notify,
         findings: &Findings,
     ) -> Result<(), store::Error> {
-        let about = recipients.iter().filter_map(|n| entry.recipients.get(*n));
-        let about: Vec<_> = about
+        let recipients: Vec<_> = recipients
+            .iter()
+            .filter_map(|n| entry.recipients.get(*n))
             .filter(|recipient| recipient.addressee.wants(what))
             .filter_map(|recipient| Some((&recipient.addressee, recipient.last.as_ref()?)))
             .collect();
-        if about.is_empty() {
-            return Ok(());
-        }
-        let retry_until = (what == Notify::DELAY).then(|| schedule::end(entry, &self.settings));
-        let report = Report {
+        let about = About {
             envelope: &entry.envelope,
             arrived: entry.created,
-            retry_until,
-            recipients: about,
+            retry_until: (what == Notify::DELAY).then(|| schedule::end(entry, &self.config)),
             original: &findings.body,
         };
-        self.send_report(tx, &report)
+        self.report(tx, &about, &recipients)
+    }
+}
+
+/// An entry with its body, or why that cannot be had.
+type Opened = (Entry, Result<Bytes, Failure>);
+
+/// The store cannot be read, which is no attempt: the message stays due, and is left alone for a while.
+async fn unreadable(id: QueueId, error: &store::Error) -> Attempted {
+    tracing::error!(%id, %error, "cannot read a queued message");
+    sleep(UNREADABLE_WAIT).await;
+    Attempted::Settled
+}
+
+fn all_failed(recipients: &[usize], failure: &Failure) -> Vec<(usize, Result<(), Failure>)> {
+    recipients.iter().map(|n| (*n, Err(failure.clone()))).collect()
+}
+
+/// A local refusal of a queued message: a full mailbox may have room tomorrow.
+fn passing(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::OverQuota => Failure::temporary(2, 2, refusal.to_string()),
+        _ => refused(refusal),
     }
 }
 
 /// What an attempt says about its destination.
 struct Noted {
     destination: Destination,
-    any_done: bool,
+    done: usize,
+    deferred: usize,
+    failed: usize,
     any_temporary: bool,
+}
+
+impl Noted {
+    fn of(destination: &Destination) -> Self {
+        Self { destination: destination.clone(), done: 0, deferred: 0, failed: 0, any_temporary: false }
+    }
+
+    fn count(&self, metrics: &metrics::Metrics) {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        metrics.messages(metrics::Message::relayed, count(self.done));
+        metrics.messages(metrics::Message::deferred, count(self.deferred));
+        metrics.messages(metrics::Message::bounced, count(self.failed));
+    }
 }

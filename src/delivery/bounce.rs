@@ -3,18 +3,20 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::address::Mailbox;
+use super::address::Address;
 use super::entry::Failure;
 use super::envelope::{Addressee, Envelope, Ret, encode_xtext};
 use super::trace::date;
 use crate::clock::{self, Millis};
 
+/// Most recipients of one report. With the bounds below it stays within what a transaction can take.
+pub(super) const RECIPIENTS_MAX: usize = 15;
 /// Largest message that is returned whole, when that was asked for.
-const FULL_MAX: usize = 1 << 20;
+const FULL_MAX: usize = 16 << 10;
 /// Largest header that is returned.
-const HEADER_MAX: usize = 64 << 10;
-/// Longest line of a field that holds another server's words.
-const WORDS_MAX: usize = 900;
+const HEADER_MAX: usize = 16 << 10;
+/// Longest line of a field that holds another server's words, in characters.
+const WORDS_MAX: usize = 200;
 
 /// What a report says.
 pub(super) struct Report<'r> {
@@ -31,7 +33,7 @@ pub(super) struct Report<'r> {
 }
 
 /// Writes the report as a message to `to`.
-pub(super) fn build(report: &Report<'_>, to: &Mailbox, host: &str, id: &str, now: Millis) -> Vec<u8> {
+pub(super) fn build(report: &Report<'_>, to: &Address, host: &str, id: &str, now: Millis) -> Vec<u8> {
     let boundary = match clock::random::<12>() {
         Ok(random) => random.iter().fold(String::from("report-"), |mut text, byte| {
             // Writing to a string cannot fail.
@@ -41,7 +43,7 @@ pub(super) fn build(report: &Report<'_>, to: &Mailbox, host: &str, id: &str, now
         Err(_) => format!("report-{id}"),
     };
     // RFC 6533 §3: what has UTF-8 in its addresses is reported in its own types.
-    let global = report.recipients.iter().any(|(to, _)| !to.mailbox.is_ascii());
+    let global = report.recipients.iter().any(|(to, _)| !to.address.is_ascii());
     let mut out = head(report, to, host, id, now, &boundary);
     part(&mut out, &boundary, "text/plain; charset=utf-8", &words(report, host));
     let status = if global { "message/global-delivery-status" } else { "message/delivery-status" };
@@ -58,7 +60,7 @@ pub(super) fn build(report: &Report<'_>, to: &Mailbox, host: &str, id: &str, now
     out
 }
 
-fn head(report: &Report<'_>, to: &Mailbox, host: &str, id: &str, now: Millis, boundary: &str) -> Vec<u8> {
+fn head(report: &Report<'_>, to: &Address, host: &str, id: &str, now: Millis, boundary: &str) -> Vec<u8> {
     let subject = match report.retry_until {
         None => "Undelivered mail returned to sender",
         Some(_) => "Delayed mail: delivery is still being tried",
@@ -98,7 +100,7 @@ fn words(report: &Report<'_>, host: &str) -> String {
     };
     for (to, failure) in &report.recipients {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\r\n<{}>:\r\n    {}\r\n", to.mailbox, one_line(&failure.to_string()));
+        let _ = write!(text, "\r\n<{}>:\r\n    {}\r\n", to.address, one_line(&failure.to_string()));
     }
     text
 }
@@ -116,12 +118,12 @@ fn fields(report: &Report<'_>, host: &str, now: Millis, global: bool) -> String 
             let _ =
                 write!(text, "Original-Recipient: {}; {}\r\n", original.kind, one_line(&original.address));
         }
-        let kind = if global && !to.mailbox.is_ascii() { "utf-8" } else { "rfc822" };
+        let kind = if global && !to.address.is_ascii() { "utf-8" } else { "rfc822" };
         let action = if report.retry_until.is_some() { "delayed" } else { "failed" };
         let _ = write!(
             text,
             "Final-Recipient: {kind}; {}\r\nAction: {action}\r\nStatus: {}\r\n",
-            to.mailbox, failure.status
+            to.address, failure.status
         );
         let words = one_line(&failure.text);
         match &failure.host {
@@ -265,12 +267,37 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_report_fits_into_a_transaction() {
+        let long = |c: &str, n: usize| c.repeat(n);
+        let address = format!("{}@{}", long("\u{e9}", 32), long("\u{e9}.", 80) + "x");
+        let mut to = Addressee::new(address.parse().unwrap());
+        to.orcpt = Some(OriginalRecipient { kind: "rfc822".into(), address: long("\u{e9}", 250) });
+        let failure = Failure {
+            permanent: true,
+            status: StatusCode(5, 999, 999),
+            text: long("\u{1F600}", 1_000),
+            host: Some(long("h", 255)),
+        };
+        let envelope = Envelope { ret: Some(Ret::Full), ..Envelope::default() };
+        let recipients = vec![(&to, &failure); RECIPIENTS_MAX];
+        let report = Report {
+            envelope: &envelope,
+            arrived: 0,
+            retry_until: None,
+            recipients,
+            original: &[b'x'; FULL_MAX],
+        };
+        let built = build(&report, &to.address, &long("h", 255), "1", 0);
+        assert!(built.len() <= crate::store::INLINE_MAX, "{}", built.len());
+    }
+
+    #[test]
     fn a_message_without_header_or_with_a_wild_one() {
         let to = Addressee::new("bob@other.test".parse().unwrap());
         built(&Envelope::default(), None, &to, b"");
         let wild = b"Message-ID: <a b>\r\nMessage-ID:\r\n".repeat(9_000);
         let text = built(&Envelope::default(), None, &to, &wild);
-        assert!(text.len() < 80 << 10);
+        assert!(text.len() < 20 << 10);
         assert!(!text.contains("In-Reply-To"));
     }
 }

@@ -13,8 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::entry::{Failure, StatusCode};
-use super::route::Target;
-use super::settings::Encryption;
+use super::route::{Encryption, Target};
 use super::stuff::Stuffer;
 use super::tls::Connectors;
 
@@ -491,7 +490,9 @@ async fn encrypt(
     let plain_name = host.trim_start_matches('[').trim_end_matches(']').trim_start_matches("IPv6:");
     let name = ServerName::try_from(plain_name.to_owned())
         .map_err(|_| Failure::temporary(7, 5, format!("{host} is no name that TLS knows")))?;
-    let connector = connectors.for_encryption(target.encryption);
+    let connector = connectors
+        .for_encryption(target.encryption)
+        .map_err(|error| Failure::temporary(7, 5, format!("TLS cannot be used: {error}")))?;
     match timeout(timeouts.connect, connector.connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(error)) => Err(Failure::temporary(7, 5, format!("TLS with {host} failed: {error}"))),

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{Name, RData};
 
@@ -41,21 +43,26 @@ pub enum DnsError {
     Unavailable(String),
 }
 
-/// The resolver the system is set up with. RFC 1034; caches by itself.
-pub struct SystemResolver(TokioResolver);
+/// The resolver the system is set up with, whose settings are read when the first question comes.
+/// RFC 1034; caches by itself.
+#[derive(Default)]
+pub struct SystemResolver(OnceLock<Result<TokioResolver, String>>);
 
 impl SystemResolver {
-    /// Reads the system's settings.
-    pub fn new() -> Result<Self, DnsError> {
-        let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
-        resolver.map(Self).map_err(|e| DnsError::Unavailable(e.to_string()))
+    fn get(&self) -> Result<&TokioResolver, DnsError> {
+        let made = self.0.get_or_init(|| {
+            let mut builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
+            builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            builder.build().map_err(|e| e.to_string())
+        });
+        made.as_ref().map_err(|why| DnsError::Unavailable(why.clone()))
     }
 }
 
 impl Resolve for SystemResolver {
     fn mx<'a>(&'a self, domain: &'a str) -> Answer<'a, Vec<Mx>> {
         Box::pin(async move {
-            let lookup = match self.0.mx_lookup(absolute(domain)?).await {
+            let lookup = match self.get()?.mx_lookup(absolute(domain)?).await {
                 Ok(lookup) => lookup,
                 Err(error) => return none_or(error),
             };
@@ -69,7 +76,7 @@ impl Resolve for SystemResolver {
 
     fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, Vec<IpAddr>> {
         Box::pin(async move {
-            match self.0.lookup_ip(absolute(host)?).await {
+            match self.get()?.lookup_ip(absolute(host)?).await {
                 Ok(lookup) => Ok(lookup.iter().take(RECORDS_MAX).collect()),
                 Err(error) => none_or(error),
             }

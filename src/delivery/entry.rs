@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::address::Domain;
-use super::body::{self, BodyId};
 use super::envelope::{Addressee, Envelope};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::{Error, Order, Read, Tx};
+use crate::store::{BodyId, Error, Order, Read, Referrer, StagedBody, Tx, record};
 
 /// The layout of [`Entry`]; every released one stays readable.
 const VERSION: u8 = 1;
@@ -22,6 +22,15 @@ pub struct QueueId(pub u64);
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Q{}", self.0)
+    }
+}
+
+impl FromStr for QueueId {
+    type Err = std::num::ParseIntError;
+
+    /// Reads what `Display` writes; the `Q` may be left out.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix(['Q', 'q']).unwrap_or(text).parse().map(Self)
     }
 }
 
@@ -57,8 +66,8 @@ pub struct Entry {
     pub destination: Destination,
     /// What stands in front of the body: our Received line.
     pub prefix: Vec<u8>,
-    /// The message as it came.
-    pub body: BodyId,
+    /// The message as it came: its body's id in the store.
+    pub body: [u8; 32],
     /// Octets of prefix and body.
     pub size: u64,
     /// It holds octets above 127.
@@ -145,6 +154,38 @@ impl Failure {
 }
 
 impl Entry {
+    /// An entry that is due at once; [`Entry::describe`] completes it.
+    pub(super) fn new(
+        envelope: Envelope,
+        addressees: Vec<Addressee>,
+        destination: Destination,
+        now: Millis,
+    ) -> Self {
+        let recipient = |addressee| QueuedRecipient { addressee, status: Status::Pending, last: None };
+        Self {
+            id: no_id(),
+            envelope,
+            recipients: addressees.into_iter().map(recipient).collect(),
+            destination,
+            prefix: Vec::new(),
+            body: [0; 32],
+            size: 0,
+            eight_bit: false,
+            created: now,
+            due: now,
+            attempts: 0,
+            warned: false,
+        }
+    }
+
+    /// Notes what is to be sent.
+    pub(super) fn describe(&mut self, prefix: Vec<u8>, staged: &StagedBody, body: &[u8]) {
+        self.size = staged.size().saturating_add(u64::try_from(prefix.len()).unwrap_or(u64::MAX));
+        self.eight_bit = !body.is_ascii();
+        self.body = staged.id().0;
+        self.prefix = prefix;
+    }
+
     /// The places of the recipients still to be tried.
     pub(super) fn pending(&self) -> Vec<usize> {
         let pending = |(n, r): (usize, &QueuedRecipient)| (r.status == Status::Pending).then_some(n);
@@ -152,42 +193,31 @@ impl Entry {
     }
 
     /// Reads a row.
-    pub(super) fn decode(id: QueueId, row: &[u8]) -> Result<Self, Error> {
-        let damaged = || Error::Damaged(format!("queued message {id}"));
-        match row.split_first() {
-            Some((&VERSION, record)) => {
-                let entry: Self = postcard::from_bytes(record).map_err(|_| damaged())?;
-                Ok(Self { id, ..entry })
-            }
-            _ => Err(damaged()),
-        }
-    }
-
-    fn encode(&self) -> Result<Vec<u8>, Error> {
-        postcard::to_extend(self, vec![VERSION]).map_err(|e| Error::Damaged(format!("queued message: {e}")))
+    fn decode(id: QueueId, row: &[u8]) -> Result<Self, Error> {
+        Ok(Self { id, ..record::decode_v(VERSION, row)? })
     }
 }
 
-/// Adds an entry under a new id, which it gets, and a reference to its body.
-pub(super) fn insert(tx: &mut Tx<'_>, entry: &mut Entry) -> Result<QueueId, Error> {
-    entry.id = fresh_id(tx)?;
-    body::refer(tx, &entry.body, entry.id.0);
-    put(tx, entry)?;
+/// Adds an entry under a new id, with a reference to its body.
+pub(super) fn insert(tx: &mut Tx<'_>, entry: &Entry, body: &StagedBody) -> Result<QueueId, Error> {
+    let entry = Entry { id: QueueId(tx.new_id()?), ..entry.clone() };
+    tx.attach_body(body, Referrer::Queue { id: entry.id.0 })?;
+    put(tx, &entry);
     Ok(entry.id)
 }
 
 /// Stores a changed entry, to be tried at `due`.
-pub(super) fn update(tx: &mut Tx<'_>, entry: &mut Entry, due: Millis) -> Result<(), Error> {
+pub(super) fn update(tx: &mut Tx<'_>, entry: &mut Entry, due: Millis) {
     tx.delete(schedule_key(entry.due, entry.id));
     entry.due = due;
-    put(tx, entry)
+    put(tx, entry);
 }
 
 /// Removes an entry and its reference to its body.
 pub(super) fn remove(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
     tx.delete(schedule_key(entry.due, entry.id));
     tx.delete(key(entry.id));
-    body::release(tx, &entry.body, entry.id.0)
+    tx.release_body(BodyId(entry.body), Referrer::Queue { id: entry.id.0 })
 }
 
 /// The entry `id`, if it is still there.
@@ -208,7 +238,7 @@ pub(super) fn visit(read: &impl Read, mut visit: impl FnMut(Entry)) -> Result<()
     })
 }
 
-/// The first rows of the schedule for which `take` holds, with their times; `take` breaks to stop.
+/// Visits the schedule, earliest first, until `visit` breaks.
 pub(super) fn visit_schedule(
     read: &impl Read,
     mut visit: impl FnMut(Millis, QueueId) -> ControlFlow<()>,
@@ -222,19 +252,9 @@ pub(super) fn visit_schedule(
     })
 }
 
-fn put(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
-    tx.put(key(entry.id), entry.encode()?);
+fn put(tx: &mut Tx<'_>, entry: &Entry) {
+    tx.put(key(entry.id), record::encode(VERSION, entry));
     tx.put(schedule_key(entry.due, entry.id), Vec::new());
-    Ok(())
-}
-
-fn fresh_id(tx: &Tx<'_>) -> Result<QueueId, Error> {
-    let mut last = 0;
-    tx.scan(&Key::of(Table::Queue).range(), Order::Backward, &mut |key, _| {
-        last = Parts::of(key).u64().unwrap_or_default();
-        ControlFlow::Break(())
-    })?;
-    Ok(QueueId(last.saturating_add(1)))
 }
 
 fn key(id: QueueId) -> Vec<u8> {

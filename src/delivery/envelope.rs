@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Mailbox;
+use super::address::Address;
 
 /// Longest ENVID in octets, decoded. RFC 3461 §4.4.
 pub const ENVID_MAX: usize = 100;
@@ -16,7 +16,7 @@ const ORCPT_MAX: usize = 500;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Envelope {
     /// The reverse path; `None` is the null one, `<>`, to which nothing is ever returned.
-    pub sender: Option<Mailbox>,
+    pub sender: Option<Address>,
     /// The message needs SMTPUTF8 to travel. RFC 6531 §3.4.
     pub smtputf8: bool,
     /// How much of the message a failure report returns.
@@ -29,7 +29,7 @@ pub struct Envelope {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Addressee {
     /// The address as it was given.
-    pub mailbox: Mailbox,
+    pub address: Address,
     /// When the sender wants to be told; unsaid is a failure or delay.
     pub notify: Option<Notify>,
     /// The address the sender had written, before anything was expanded.
@@ -38,8 +38,8 @@ pub struct Addressee {
 
 impl Addressee {
     /// A recipient of whom nothing more is said.
-    pub fn new(mailbox: Mailbox) -> Self {
-        Self { mailbox, notify: None, orcpt: None }
+    pub fn new(address: Address) -> Self {
+        Self { address, notify: None, orcpt: None }
     }
 
     /// Whether the sender wants to be told of `what`.

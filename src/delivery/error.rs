@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store;
+use crate::{directory, store};
 
 /// Why a message was not accepted at all.
 #[derive(Debug, Clone)]
@@ -19,6 +19,15 @@ pub enum Error {
 impl From<store::Error> for Error {
     fn from(e: store::Error) -> Self {
         Self::Store(e)
+    }
+}
+
+impl From<directory::Error> for Error {
+    fn from(e: directory::Error) -> Self {
+        match e {
+            directory::Error::Store(e) => Self::Store(e),
+            other => Self::Store(store::Error::Io(other.to_string())),
+        }
     }
 }
 

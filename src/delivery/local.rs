@@ -1,107 +1,161 @@
-//! The accounts of this server, as delivery needs them.
+//! Recipients of this server: who they are, and the way into their Inbox.
 
-use std::pin::Pin;
+use std::collections::HashMap;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
-use super::address::Mailbox;
+use super::address::{Address, Domain};
 use super::error::{Error, Refusal};
+use super::item::Parsed;
+use super::place::Place;
+use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
-use crate::store::{self, Read, Tx};
+use crate::directory;
+use crate::mailbox::{self, Acting, Flags, FolderId, NewItem, Origin, OwnerId, Role};
+use crate::metrics;
+use crate::store::{self, Read, StagedBody, Tx};
 
-/// An answer that takes time.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Who lives here, and how their mail is put down.
-pub trait Accounts: Send + Sync {
-    /// Whose address `mailbox` is.
-    fn resolve(&self, read: &dyn Read, mailbox: &Mailbox) -> Result<Resolution, store::Error>;
-    /// Puts a message into the Inbox of an account.
-    fn deliver(&self, tx: &mut Tx<'_>, copy: Copy<'_>) -> Result<Result<(), Refusal>, store::Error>;
-    /// Checks a password.
-    fn authenticate(&self, credentials: Credentials) -> Pending<'_, Result<Login, Error>>;
-    /// Whether `account` may send with `sender` as its address.
-    fn may_send_as(&self, account: &Account, sender: &Mailbox) -> Result<bool, Error>;
-}
-
-/// Whose an address is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resolution {
-    /// An account's.
-    Account(u64),
-    /// Nobody's, in a domain of this server.
-    NoSuchUser,
-    /// Another server's.
-    Remote,
-}
-
-/// A message for one account.
-pub struct Copy<'m> {
-    /// The account.
-    pub account: u64,
-    /// What stands in front of the body: the trace.
-    pub prefix: Vec<u8>,
-    /// The message, shared by all its copies.
-    pub body: &'m Bytes,
-    /// When it came.
-    pub now: Millis,
-}
-
-/// A user's name and password.
-pub struct Credentials {
-    /// The name, with or without domain.
-    pub user: String,
-    /// The password.
-    pub password: String,
-}
-
-/// Who was authenticated.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Account {
-    /// The account.
-    pub id: u64,
-    /// Its primary address.
-    pub address: String,
-}
-
-/// What came of checking a password.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Login {
-    /// It is right.
-    Account(Account),
-    /// Name or password is wrong.
-    Wrong,
-    /// There were too many failures; it was not even looked at.
-    Later,
-}
+/// Inboxes remembered; one that is not costs a look at the account's folders.
+const INBOXES_MAX: usize = 100_000;
 
 impl Delivery {
-    /// Whose address `mailbox` is.
-    pub fn resolve(&self, mailbox: &Mailbox) -> Result<Resolution, Error> {
-        Ok(self.inner.accounts.resolve(&self.inner.store.read()?, mailbox)?)
+    /// Where mail to `address` goes.
+    pub fn locate(&self, address: &Address) -> Result<Place, Error> {
+        Ok(locate(&self.inner.store.read()?, address)?)
     }
 
-    /// Checks a password.
-    pub async fn authenticate(&self, credentials: Credentials) -> Result<Login, Error> {
-        self.inner.accounts.authenticate(credentials).await
+    /// The mailbox meant by `<Postmaster>`, in the primary domain. RFC 5321 §4.5.1.
+    pub fn postmaster(&self) -> Result<Option<Address>, Error> {
+        let primary = directory::primary_domain(&self.inner.store.read()?).map_err(Error::from)?;
+        Ok(primary.and_then(|domain| format!("postmaster@{}", domain.name).parse().ok()))
     }
 
-    /// Whether `account` may send with `sender` as its address.
-    pub fn may_send_as(&self, account: &Account, sender: &Mailbox) -> Result<bool, Error> {
-        self.inner.accounts.may_send_as(account, sender)
+    /// Whether an account may send with `address` as its own.
+    pub fn may_send_as(&self, account: u64, address: &Address) -> Result<bool, Error> {
+        let read = self.inner.store.read()?;
+        Ok(directory::may_send_as(&read, directory::AccountId(account), &address.to_string())?)
     }
+}
 
-    /// The mailbox meant by `<Postmaster>`. RFC 5321 §4.5.1.
-    pub fn postmaster(&self) -> Mailbox {
-        self.inner.postmaster()
+/// Where mail to `address` goes, as `read` has it.
+pub(super) fn locate(read: &impl Read, address: &Address) -> Result<Place, store::Error> {
+    let Domain::Name(domain) = address.domain() else { return Ok(Place::Remote) };
+    if let Some(found) = directory::resolve(read, &address.to_string()).map_err(only_store)? {
+        return Ok(Place::Account { account: found.account.id.0, domain: found.account.domain.0 });
     }
+    let ours = directory::is_local_domain(read, domain).map_err(only_store)?;
+    Ok(if ours { Place::Nowhere } else { Place::Remote })
+}
+
+/// Looking somebody up can fail only because of the store.
+fn only_store(error: directory::Error) -> store::Error {
+    match error {
+        directory::Error::Store(error) => error,
+        other => store::Error::Io(other.to_string()),
+    }
+}
+
+/// A message on its way into one Inbox, ready to be put there.
+#[derive(Clone)]
+pub(super) struct LocalCopy {
+    /// Whose Inbox; `None` when the account has none any more.
+    inbox: Option<FolderId>,
+    account: u64,
+    item: NewItem,
+}
+
+/// What the copies of one message have in common.
+pub(super) struct Original<'m> {
+    pub(super) parsed: &'m Parsed<'m>,
+    pub(super) sender: Option<&'m Address>,
+    pub(super) now: Millis,
 }
 
 impl Inner {
-    fn postmaster(&self) -> Mailbox {
-        let set = self.settings.postmaster.parse();
-        let own = || format!("postmaster@{}", self.host_name).parse();
-        set.or_else(|_| own()).unwrap_or_else(|_| Mailbox::local_postmaster())
+    /// The copy of a message for one account: its own trace in front of the common body.
+    pub(super) fn local_copy(
+        &self,
+        original: &Original<'_>,
+        account: u64,
+        to: &Address,
+        received: &str,
+        body: StagedBody,
+    ) -> Result<LocalCopy, store::Error> {
+        let prefix = Bytes::from(trace::delivered(original.sender, to, received));
+        let item = original.parsed.item(body, prefix, original.now, Flags::NONE);
+        Ok(LocalCopy { inbox: self.inbox(account)?, account, item })
+    }
+
+    /// Puts copies into their Inboxes, each or not at all.
+    pub(super) fn deliver<'c>(
+        &self,
+        tx: &mut Tx<'_>,
+        copies: impl Iterator<Item = &'c LocalCopy>,
+    ) -> Result<Vec<Result<(), Refusal>>, store::Error> {
+        let mut delivered = 0;
+        let verdicts = self.mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
+            copies
+                .map(|copy| {
+                    let Some(inbox) = copy.inbox else { return Ok(Err(Refusal::NoSuchUser)) };
+                    let put = mail.granted(inbox).and_then(|inbox| mail.append(&inbox, copy.item.clone()));
+                    match put {
+                        Ok(_) => {
+                            delivered += 1;
+                            Ok(Ok(()))
+                        }
+                        Err(mailbox::Error::Store(error)) => Err(error),
+                        Err(mailbox::Error::OverQuota) => Ok(Err(Refusal::OverQuota)),
+                        Err(mailbox::Error::Missing) => {
+                            self.inboxes.forget(copy.account);
+                            Ok(Err(Refusal::NoSuchUser))
+                        }
+                        Err(_) => Ok(Err(Refusal::Forbidden)),
+                    }
+                })
+                .collect::<Result<Vec<_>, store::Error>>()
+        })?;
+        let metrics = self.metrics.clone();
+        tx.after_commit(move || metrics.messages(metrics::Message::delivered, delivered));
+        Ok(verdicts)
+    }
+
+    /// An account's Inbox, which stays the same as long as the account lives.
+    fn inbox(&self, account: u64) -> Result<Option<FolderId>, store::Error> {
+        if let Some(known) = self.inboxes.known(account) {
+            return Ok(Some(known));
+        }
+        let view = self.mailbox.view(Acting::System);
+        match view.and_then(|view| view.by_role(OwnerId(account), Role::Inbox)) {
+            Ok(folder) => {
+                self.inboxes.remember(account, folder.id);
+                Ok(Some(folder.id))
+            }
+            Err(mailbox::Error::Store(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Where accounts' Inboxes are.
+#[derive(Default)]
+pub(super) struct Inboxes(Mutex<HashMap<u64, FolderId>>);
+
+impl Inboxes {
+    fn known(&self, account: u64) -> Option<FolderId> {
+        self.0.lock().get(&account).copied()
+    }
+
+    fn remember(&self, account: u64, inbox: FolderId) {
+        let mut known = self.0.lock();
+        if known.len() >= INBOXES_MAX {
+            known.clear();
+        }
+        known.insert(account, inbox);
+    }
+
+    fn forget(&self, account: u64) {
+        self.0.lock().remove(&account);
     }
 }

@@ -1,57 +1,63 @@
 //! Delivery: what comes in goes to the accounts it is for and, for others, into the queue, in one
 //! transaction; what stands in the queue goes out until it is delivered or returned.
 //!
-//! [`Delivery::accept`] takes a message from a door. [`Delivery::place`] does the same within a
-//! transaction of the caller, so that a sent copy or a ClientId belongs to it. [`Delivery::run`] is the
-//! queue's worker: it sleeps until a message is due or somebody wakes it.
+//! [`Delivery::accept`] takes a message from a door. [`Delivery::prepare`] and [`Delivery::place`] do the
+//! same within a transaction of the caller, so that a sent copy or a ClientId belongs to it.
+//! [`Delivery::run`] is the queue's worker: it sleeps until a message is due or somebody wakes it.
 //!
 //! A message leaves the queue in the transaction that notes its delivery, so that it can come twice only
 //! when the process dies between the other server's answer and that commit.
 
 mod address;
 mod attempt;
-mod body;
 mod bounce;
 mod client;
 mod dns;
 mod entry;
 mod envelope;
 mod error;
-#[cfg(test)]
-pub(crate) mod fake;
+mod item;
 mod local;
 mod place;
+mod prepare;
 mod queue;
+mod report;
 mod route;
 mod schedule;
-mod settings;
 #[cfg(test)]
 mod sink;
 mod stuff;
 #[cfg(test)]
 mod tests;
 mod tls;
+#[cfg(test)]
+pub(crate) mod town;
 mod trace;
 mod worker;
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use address::{AddressError, DOMAIN_MAX, Domain, LOCAL_MAX, Mailbox};
+pub use address::{Address, AddressError, DOMAIN_MAX, Domain, LOCAL_MAX};
 pub use dns::{Answer, DnsError, Mx, Resolve, SystemResolver};
 pub use entry::{Destination, Entry, Failure, QueueId, QueuedRecipient, Status, StatusCode};
 pub use envelope::{
     Addressee, ENVID_MAX, Envelope, Notify, OriginalRecipient, Ret, decode_xtext, encode_xtext,
 };
 pub use error::{Error, Refusal};
-pub use local::{Account, Accounts, Copy, Credentials, Login, Pending, Resolution};
-pub use place::{Answers, Incoming, Place, Receipt, Recipient};
-pub use settings::{Encryption, Settings, Smarthost};
+pub use item::Parsed;
+pub use place::{Answers, Incoming, Place, Receipt, Recipient, Submitter};
+pub use prepare::Prepared;
 pub use trace::{Trace, Via};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
+use crate::config;
+use crate::mailbox::Mailbox;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use client::Timeouts;
+use local::Inboxes;
 use route::Routes;
 use tls::Connectors;
 use worker::Work;
@@ -65,52 +71,64 @@ pub struct Delivery {
 struct Inner {
     store: Store,
     clock: Clock,
-    host_name: String,
-    settings: Arc<Settings>,
-    accounts: Arc<dyn Accounts>,
+    mailbox: Mailbox,
+    metrics: Metrics,
+    config: Arc<config::Smtp>,
     routes: Routes,
     connectors: Connectors,
     timeouts: Timeouts,
+    inboxes: Inboxes,
     work: Work,
     /// Counts messages, so that two of one millisecond have names of their own.
     count: AtomicU64,
 }
 
-/// What delivery stands on.
-pub struct Parts {
-    /// Where the queue is kept.
-    pub store: Store,
-    /// The time.
-    pub clock: Clock,
-    /// This server's name towards others.
-    pub host_name: String,
-    /// Limits and ways out.
-    pub settings: Settings,
-    /// Who lives here.
-    pub accounts: Arc<dyn Accounts>,
-    /// The DNS.
-    pub resolver: Arc<dyn Resolve>,
-}
-
 impl Delivery {
-    /// Makes the delivery; nothing goes out before [`Delivery::run`].
-    pub fn new(parts: Parts) -> Result<Self, rustls::Error> {
-        Ok(Self::with(parts, Connectors::new()?, Timeouts::default()))
+    /// The delivery into `mailbox`, and of its queue; nothing goes out before [`Delivery::run`].
+    pub fn new(mailbox: Mailbox, config: config::Smtp, resolver: Arc<dyn Resolve>, metrics: Metrics) -> Self {
+        Self::with(mailbox, config, resolver, metrics, Connectors::default(), Timeouts::default())
     }
 
-    fn with(parts: Parts, connectors: Connectors, timeouts: Timeouts) -> Self {
-        let Parts { store, clock, host_name, settings, accounts, resolver } = parts;
-        let settings = Arc::new(settings);
-        let routes = Routes::new(resolver, settings.clone(), &host_name);
-        let work = Work::default();
-        let count = AtomicU64::new(0);
-        let inner =
-            Inner { store, clock, host_name, settings, accounts, routes, connectors, timeouts, work, count };
+    fn with(
+        mailbox: Mailbox,
+        config: config::Smtp,
+        resolver: Arc<dyn Resolve>,
+        metrics: Metrics,
+        connectors: Connectors,
+        timeouts: Timeouts,
+    ) -> Self {
+        let config = Arc::new(config);
+        let inner = Inner {
+            store: mailbox.store().clone(),
+            clock: mailbox.clock().clone(),
+            mailbox,
+            metrics,
+            routes: Routes::new(resolver, config.clone()),
+            config,
+            connectors,
+            timeouts,
+            inboxes: Inboxes::default(),
+            work: Work::default(),
+            count: AtomicU64::new(0),
+        };
         Self { inner: Arc::new(inner) }
     }
 
     /// This server's name towards others.
     pub fn host_name(&self) -> &str {
-        &self.inner.host_name
+        &self.inner.config.hostname
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delivery")
+    }
+}
+
+impl Inner {
+    /// A name for a message that is taken over at `now`, for our logs and its trace.
+    fn message_name(&self, now: Millis) -> String {
+        format!("{now:x}-{:x}", self.count.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Delivery;
 use super::entry::{self, Entry, QueueId};
-use crate::store;
+use crate::store::{self, BodyId};
 
 impl Delivery {
     /// All queued messages, oldest first.
@@ -15,6 +15,12 @@ impl Delivery {
     /// The queued message `id`.
     pub fn queued_message(&self, id: QueueId) -> Result<Option<Entry>, store::Error> {
         entry::load(&self.inner.store.read()?, id)
+    }
+
+    /// The first `most` octets of a queued message, with its trace. Blocks.
+    pub fn queued_text(&self, entry: &Entry, most: u64) -> Result<Vec<u8>, store::Error> {
+        let body = self.inner.store.body_range(&BodyId(entry.body), 0..most)?;
+        Ok([entry.prefix.as_slice(), &body].concat())
     }
 
     /// Has these tried at once, whatever their schedule; gives how many are there.

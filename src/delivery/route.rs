@@ -3,17 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::address::{Domain, Mailbox};
+use super::address::{Address, Domain};
 use super::dns::{DnsError, Mx, Resolve};
 use super::entry::{Destination, Failure};
-use super::settings::{Encryption, Settings, Smarthost};
 use crate::clock;
+use crate::config::{self, SmarthostTls};
 
 /// Most hosts of a destination that are tried, and most addresses of a host.
 const HOSTS_MAX: usize = 8;
 const ADDRESSES_MAX: usize = 4;
-/// Where servers listen for each other.
-const SMTP_PORT: u16 = 25;
 
 /// A server to try.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,22 +28,48 @@ pub(super) struct Target {
     pub(super) by_domain: bool,
 }
 
+/// How a connection is encrypted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Encryption {
+    /// Never.
+    Off,
+    /// STARTTLS when it is offered, without looking at the certificate. RFC 7435.
+    Opportunistic,
+    /// STARTTLS with a valid certificate, or not at all.
+    Required,
+    /// TLS from the first octet, with a valid certificate. RFC 8314 §3.3.
+    Implicit,
+}
+
+impl From<SmarthostTls> for Encryption {
+    fn from(tls: SmarthostTls) -> Self {
+        match tls {
+            SmarthostTls::None => Self::Off,
+            SmarthostTls::Opportunistic => Self::Opportunistic,
+            SmarthostTls::StartTls => Self::Required,
+            SmarthostTls::Tls => Self::Implicit,
+        }
+    }
+}
+
 /// Finds targets.
 pub(super) struct Routes {
     resolver: Arc<dyn Resolve>,
-    settings: Arc<Settings>,
-    host_name: String,
+    config: Arc<config::Smtp>,
+    /// This server's name, folded.
+    own_name: String,
 }
 
 impl Routes {
-    pub(super) fn new(resolver: Arc<dyn Resolve>, settings: Arc<Settings>, host_name: &str) -> Self {
-        Self { resolver, settings, host_name: host_name.to_lowercase() }
+    pub(super) fn new(resolver: Arc<dyn Resolve>, config: Arc<config::Smtp>) -> Self {
+        let own_name = config.hostname.to_lowercase();
+        Self { resolver, config, own_name }
     }
 
-    /// Where mail to `mailbox` goes.
-    pub(super) fn destination(&self, mailbox: &Mailbox) -> Destination {
-        let domain = mailbox.domain();
-        if self.settings.smarthost.is_some() && !self.settings.routes.contains_key(&domain.to_string()) {
+    /// Where mail to `address` goes.
+    pub(super) fn destination(&self, address: &Address) -> Destination {
+        let domain = address.domain();
+        if self.config.smarthost.is_some() && self.route(domain).is_none() {
             return Destination::Smarthost;
         }
         Destination::Domain(domain.clone())
@@ -54,46 +78,47 @@ impl Routes {
     /// The servers of `destination` in the order they are to be tried; never none.
     pub(super) async fn targets(&self, destination: &Destination) -> Result<Vec<Target>, Failure> {
         match destination {
-            Destination::Smarthost => match &self.settings.smarthost {
+            Destination::Smarthost => match &self.config.smarthost {
                 Some(smarthost) => Ok(vec![self.smarthost(smarthost).await?]),
                 None => Err(Failure::temporary(4, 4, "the smarthost is no longer set")),
             },
-            Destination::Domain(domain) => match self.settings.routes.get(&domain.to_string()) {
-                Some(route) => Ok(vec![self.fixed(route).await?]),
+            Destination::Domain(domain) => match self.route(domain) {
+                Some(route) => {
+                    let (host, addresses) = self.configured(route).await?;
+                    let encryption = Encryption::Opportunistic;
+                    Ok(vec![Target { host, addresses, encryption, login: None, by_domain: false }])
+                }
                 None => self.by_domain(domain).await,
             },
         }
     }
 
-    async fn smarthost(&self, smarthost: &Smarthost) -> Result<Target, Failure> {
-        let Smarthost { host, port, tls, user, password } = smarthost;
-        let addresses = self.configured(host).await?;
-        Ok(Target {
-            host: host.clone(),
-            addresses: at_port(addresses, *port),
-            encryption: *tls,
-            login: (!user.is_empty()).then(|| (user.clone(), password.clone())),
-            by_domain: false,
-        })
+    fn route(&self, domain: &Domain) -> Option<&str> {
+        self.config.routes.get(&domain.to_string()).map(String::as_str)
     }
 
-    async fn fixed(&self, route: &str) -> Result<Target, Failure> {
-        let bad = || Failure::temporary(3, 5, format!("the route {route:?} is not host:port"));
-        let (host, port) = route.rsplit_once(':').ok_or_else(bad)?;
+    async fn smarthost(&self, smarthost: &config::Smarthost) -> Result<Target, Failure> {
+        let (host, addresses) = self.configured(&smarthost.address).await?;
+        let login = match &smarthost.user {
+            Some(user) => Some((user.clone(), password(smarthost).await?)),
+            None => None,
+        };
+        let encryption = smarthost.tls.into();
+        Ok(Target { host, addresses, encryption, login, by_domain: false })
+    }
+
+    /// Name and addresses of a server that the administrator named as `host:port`; whatever is wrong may
+    /// be put right, so no failure is for good.
+    async fn configured(&self, server: &str) -> Result<(String, Vec<SocketAddr>), Failure> {
+        let bad = || Failure::temporary(3, 5, format!("{server:?} is not host:port"));
+        let (host, port) = server.rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses = at_port(self.configured(host).await?, port);
-        let encryption = Encryption::Opportunistic;
-        Ok(Target { host: host.to_owned(), addresses, encryption, login: None, by_domain: false })
-    }
-
-    /// The addresses of a host that the administrator named; whatever is wrong may be put right.
-    async fn configured(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
         if let Ok(address) = host.parse() {
-            return Ok(vec![address]);
+            return Ok((host.to_owned(), vec![SocketAddr::new(address, port)]));
         }
         match self.resolver.addresses(host).await {
-            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(found) if !found.is_empty() => Ok((host.to_owned(), at_port(found, port))),
             Ok(_) | Err(DnsError::NoSuchName | DnsError::BadName) => {
                 Err(Failure::temporary(4, 4, format!("{host} has no address")))
             }
@@ -108,7 +133,7 @@ impl Routes {
                 let host = domain.to_string();
                 return match routable(vec![*address]) {
                     found if found.is_empty() => Err(loops(&host)),
-                    found => Ok(vec![target(&host, found)]),
+                    found => Ok(vec![self.target(&host, found)]),
                 };
             }
         };
@@ -120,7 +145,7 @@ impl Routes {
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => match routable(found) {
                     found if found.is_empty() => ours = true,
-                    found => targets.push(target(&host, found)),
+                    found => targets.push(self.target(&host, found)),
                 },
                 Err(DnsError::NoSuchName | DnsError::BadName) => {}
                 Err(DnsError::Unavailable(why)) => unknown = Some(unavailable(&host, &why)),
@@ -150,7 +175,7 @@ impl Routes {
             return Err(Failure::permanent(1, 10, format!("the domain {domain} takes no mail")));
         }
         records.retain(|mx| !mx.host.is_empty());
-        if let Some(own) = records.iter().filter(|mx| mx.host == self.host_name).map(|mx| mx.preference).min()
+        if let Some(own) = records.iter().filter(|mx| mx.host == self.own_name).map(|mx| mx.preference).min()
         {
             records.retain(|mx| mx.preference < own);
             if records.is_empty() {
@@ -158,6 +183,30 @@ impl Routes {
             }
         }
         Ok(by_preference(records))
+    }
+
+    fn target(&self, host: &str, addresses: Vec<IpAddr>) -> Target {
+        Target {
+            host: host.to_owned(),
+            addresses: at_port(addresses, self.config.outbound_port),
+            encryption: Encryption::Opportunistic,
+            login: None,
+            by_domain: true,
+        }
+    }
+}
+
+/// The password of the smarthost's user: the first line of its file, read each time so that it can be
+/// changed at any time.
+async fn password(smarthost: &config::Smarthost) -> Result<String, Failure> {
+    let missing = || Failure::temporary(3, 5, "the smarthost's password_file is not set");
+    let file = smarthost.password_file.clone().ok_or_else(missing)?;
+    let shown = file.display().to_string();
+    let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(file)).await;
+    match text {
+        Ok(Ok(text)) => Ok(text.lines().next().unwrap_or_default().to_owned()),
+        Ok(Err(error)) => Err(Failure::temporary(3, 5, format!("cannot read {shown}: {error}"))),
+        Err(_) => Err(Failure::temporary(3, 5, format!("cannot read {shown}"))),
     }
 }
 
@@ -169,16 +218,6 @@ fn by_preference(records: Vec<Mx>) -> Vec<String> {
         .collect();
     keyed.sort();
     keyed.into_iter().map(|(_, _, host)| host).collect()
-}
-
-fn target(host: &str, addresses: Vec<IpAddr>) -> Target {
-    Target {
-        host: host.to_owned(),
-        addresses: at_port(addresses, SMTP_PORT),
-        encryption: Encryption::Opportunistic,
-        login: None,
-        by_domain: true,
-    }
 }
 
 /// IPv4 first, which fewer networks lack.
@@ -278,8 +317,12 @@ pub(super) mod tests {
         table
     }
 
-    async fn hosts(settings: Settings, to: &str) -> Result<Vec<String>, Failure> {
-        let routes = Routes::new(Arc::new(table()), Arc::new(settings), "MX.here.test");
+    fn config() -> config::Smtp {
+        config::Smtp { hostname: "MX.here.test".into(), ..config::Smtp::default() }
+    }
+
+    async fn hosts(config: config::Smtp, to: &str) -> Result<Vec<String>, Failure> {
+        let routes = Routes::new(Arc::new(table()), Arc::new(config));
         let destination = routes.destination(&to.parse().unwrap());
         let targets = routes.targets(&destination).await?;
         let shown = |t: &Target| format!("{}@{:?}", t.host, t.addresses);
@@ -288,7 +331,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn mail_exchangers() {
-        let found = async |to: &str| hosts(Settings::default(), to).await;
+        let found = async |to: &str| hosts(config(), to).await;
         let status = async |to: &str| found(to).await.unwrap_err().status.to_string();
         let two = found("x@two.test").await.unwrap();
         assert_eq!(two, ["a.two.test@[192.0.2.1:25, [2001:db8::1]:25]", "b.two.test@[192.0.2.2:25]"]);
@@ -307,18 +350,20 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn configured_ways() {
-        let host = |host: &str| Smarthost {
-            host: host.into(),
-            port: 587,
-            tls: Encryption::Required,
-            user: String::new(),
-            password: String::new(),
+        let host = |address: &str| config::Smarthost {
+            address: address.into(),
+            tls: SmarthostTls::StartTls,
+            user: None,
+            password_file: None,
         };
-        let mut settings = Settings { smarthost: Some(host("b.two.test")), ..Settings::default() };
+        let mut settings = config::Smtp { smarthost: Some(host("b.two.test:587")), ..config() };
         settings.routes.insert("two.test".into(), "127.0.0.1:2525".into());
         assert_eq!(hosts(settings.clone(), "x@null.test").await.unwrap(), ["b.two.test@[192.0.2.2:587]"]);
         assert_eq!(hosts(settings.clone(), "x@two.test").await.unwrap(), ["127.0.0.1@[127.0.0.1:2525]"]);
-        settings.smarthost = Some(host("nowhere.test"));
+        let user = Some("relay".to_owned());
+        settings.smarthost = Some(config::Smarthost { user, ..host("192.0.2.1:587") });
+        assert_eq!(hosts(settings.clone(), "x@null.test").await.unwrap_err().status.to_string(), "4.3.5");
+        settings.smarthost = Some(host("nowhere.test:587"));
         assert_eq!(hosts(settings, "x@null.test").await.unwrap_err().status.to_string(), "4.4.4");
     }
 }

@@ -1,8 +1,8 @@
 //! When a message is tried again, and when no more.
 
 use super::entry::Entry;
-use super::settings::Settings;
 use crate::clock::Millis;
+use crate::config;
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,21 +14,21 @@ pub(super) struct Next {
 }
 
 /// What follows when `attempts` have failed so far.
-pub(super) fn after(attempts: u32, settings: &Settings) -> Next {
-    if attempts >= settings.attempts_max {
+pub(super) fn after(attempts: u32, config: &config::Smtp) -> Next {
+    if attempts >= config.max_attempts {
         return Next { after: None, warn: false };
     }
-    let doublings = attempts.saturating_sub(1).min(32);
-    let seconds = settings.retry_first.saturating_mul(1 << doublings).min(settings.retry_max).max(1);
-    let after = Millis::try_from(seconds.saturating_mul(1000)).unwrap_or(Millis::MAX);
-    Next { after: Some(after), warn: settings.warn_after != 0 && attempts >= settings.warn_after }
+    let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    let wait = config.retry.get(place).or(config.retry.last()).copied().unwrap_or(300);
+    let after = Millis::from(wait.max(1)).saturating_mul(1000);
+    Next { after: Some(after), warn: config.warn_after != 0 && attempts >= config.warn_after }
 }
 
 /// When `entry` is given up, if all further attempts fail.
-pub(super) fn end(entry: &Entry, settings: &Settings) -> Millis {
+pub(super) fn end(entry: &Entry, config: &config::Smtp) -> Millis {
     let mut at = entry.due;
     let mut attempts = entry.attempts;
-    while let Some(wait) = after(attempts, settings).after {
+    while let Some(wait) = after(attempts, config).after {
         at = at.saturating_add(wait);
         attempts = attempts.saturating_add(1);
     }
@@ -41,12 +41,11 @@ mod tests {
 
     #[test]
     fn intervals_are_doubled_up_to_eight_hours() {
-        let settings = Settings::default();
-        let minutes: Vec<_> =
-            (1..=20).map(|n| after(n, &settings).after.map(|after| after / 60_000)).collect();
+        let config = config::Smtp::default();
+        let minutes: Vec<_> = (1..=20).map(|n| after(n, &config).after.map(|after| after / 60_000)).collect();
         assert_eq!(minutes[..9], [5, 10, 20, 40, 80, 160, 320, 480, 480].map(Some));
         assert_eq!(minutes[18..], [Some(480), None]);
-        assert!(!after(3, &settings).warn);
-        assert!(after(4, &settings).warn);
+        assert!(!after(3, &config).warn);
+        assert!(after(4, &config).warn);
     }
 }

@@ -1,23 +1,26 @@
 //! The whole of delivery against a sink: what goes out, what is tried again, what comes back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::fake::FakeAccounts;
 use super::route::tests::Table;
 use super::sink::{ALL, Script, Sink};
+use super::town::Town;
 use super::*;
 use crate::clock::Clock;
-use crate::store::{Read, Space, Store};
+use crate::config::{Smarthost, SmarthostTls};
+use crate::store::keys::{Key, Table as Rows};
+use crate::store::{Order, Read, Store};
 
 const MINUTE: i64 = 60_000;
 
 struct World {
     delivery: Delivery,
-    accounts: Arc<FakeAccounts>,
+    town: Town,
     store: Store,
     clock: Clock,
     stop: CancellationToken,
@@ -29,36 +32,32 @@ impl Drop for World {
     }
 }
 
-fn routed(sink: &Sink) -> Settings {
-    let mut settings = Settings::default();
-    for domain in ["other.test", "b\u{fc}cher.test"] {
-        settings.routes.insert(domain.into(), sink.address.to_string());
-    }
-    settings
+fn config() -> config::Smtp {
+    config::Smtp { hostname: "mail.example.test".into(), ..config::Smtp::default() }
+}
+
+fn routed(sink: &Sink) -> config::Smtp {
+    let routes =
+        ["other.test", "b\u{fc}cher.test"].map(|domain| (domain.to_owned(), sink.address.to_string()));
+    config::Smtp { routes: BTreeMap::from(routes), ..config() }
 }
 
 /// A delivery over `store` whose worker runs.
-fn world(settings: Settings, store: Store, clock: Clock) -> World {
-    let accounts = Arc::new(FakeAccounts::default());
-    let connectors = Connectors::with_roots(rustls::RootCertStore::empty()).unwrap();
+async fn world(config: config::Smtp, store: Store, clock: Clock) -> World {
+    let town = Town::new(store.clone(), clock.clone()).await;
+    let connectors = Connectors::with_roots(rustls::RootCertStore::empty());
     let timeouts = Timeouts { connect: Duration::from_secs(2), ..Timeouts::default() };
-    let parts = Parts {
-        store: store.clone(),
-        clock: clock.clone(),
-        host_name: "mail.example.test".into(),
-        settings,
-        accounts: accounts.clone(),
-        resolver: Arc::new(Table::default()),
-    };
-    let delivery = Delivery::with(parts, connectors, timeouts);
+    let (mailbox, resolver) = (town.mailbox.clone(), Arc::new(Table::default()));
+    let delivery = Delivery::with(mailbox, config, resolver, Metrics::new(), connectors, timeouts);
     let stop = CancellationToken::new();
     let (running, stopped) = (delivery.clone(), stop.clone());
-    tokio::spawn(async move { running.run(stopped).await });
-    World { delivery, accounts, store, clock, stop }
+    tokio::spawn(async move { running.run(stopped.cancelled()).await });
+    World { delivery, town, store, clock, stop }
 }
 
-fn fresh(settings: Settings) -> World {
-    world(settings, Store::in_memory().unwrap(), Clock::set(1_000_000_000))
+async fn fresh(config: config::Smtp) -> World {
+    let clock = Clock::set(1_000_000_000);
+    world(config, Store::in_memory_at(&clock).unwrap(), clock).await
 }
 
 fn script() -> Script {
@@ -66,27 +65,26 @@ fn script() -> Script {
 }
 
 impl World {
-    async fn send(&self, from: &str, to: &[&str], body: &str) -> Receipt {
-        let place = |to: &str| {
+    fn incoming(&self, from: &str, to: &[&str], body: &str) -> Incoming {
+        let recipient = |to: &&str| {
             let addressee = Addressee::new(to.parse().unwrap());
-            let place = match self.delivery.resolve(&addressee.mailbox).unwrap() {
-                Resolution::Account(account) => Place::Account(account),
-                Resolution::Remote => Place::Remote,
-                Resolution::NoSuchUser => Place::Nowhere,
-            };
+            let place = self.delivery.locate(&addressee.address).unwrap();
             Recipient { addressee, place }
         };
         let sender = (!from.is_empty()).then(|| from.parse().unwrap());
         let smtputf8 = to.iter().any(|to| !to.is_ascii());
-        let incoming = Incoming {
+        Incoming {
             envelope: Envelope { sender, smtputf8, ..Envelope::default() },
-            recipients: to.iter().map(|to| place(to)).collect(),
+            recipients: to.iter().map(recipient).collect(),
             trace: Trace { via: None, with: "ESMTPSA".into() },
             submitter: None,
             answers: Answers::One,
             body: Bytes::from(body.to_owned()),
-        };
-        self.delivery.accept(incoming).await.unwrap()
+        }
+    }
+
+    async fn send(&self, from: &str, to: &[&str], body: &str) -> Receipt {
+        self.delivery.accept(self.incoming(from, to, body)).await.unwrap()
     }
 
     async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
@@ -111,20 +109,29 @@ impl World {
         self.until("another attempt", |w| w.queue().first().is_none_or(|e| e.attempts > before)).await;
     }
 
-    fn mail_of(&self, account: u64) -> Vec<String> {
-        self.accounts.delivered().into_iter().filter(|(a, _)| *a == account).map(|(_, m)| m).collect()
+    fn mail_of(&self, n: usize) -> Vec<String> {
+        self.town.mail_of(n)
     }
 
-    fn bodies(&self) -> usize {
+    /// What queued messages still refer to.
+    fn references(&self) -> usize {
         let mut count = 0;
-        let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
         let reader = self.store.read().unwrap();
         reader
-            .scan_in(Space::Bodies, &all, crate::store::Order::Forward, &mut |_, _| {
-                count += 1;
+            .scan(&Key::of(Rows::BodyReference).range(), Order::Forward, &mut |key, _| {
+                count += usize::from(key.get(33) == Some(&2));
                 std::ops::ControlFlow::Continue(())
             })
             .unwrap();
+        let mut scheduled = 0;
+        reader
+            .scan(&Key::of(Rows::QueueSchedule).range(), Order::Forward, &mut |_, _| {
+                scheduled += 1;
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!((count, scheduled), (self.queue().len(), self.queue().len()));
+        self.town.check();
         count
     }
 }
@@ -132,8 +139,8 @@ impl World {
 #[tokio::test]
 async fn local_and_remote_recipients_of_one_message() {
     let sink = Sink::start(script()).await;
-    let world = fresh(routed(&sink));
-    let to = ["berta@example.test", "bob@other.test", "carl@other.test", "berta+alias@example.test"];
+    let world = fresh(routed(&sink)).await;
+    let to = ["berta@example.test", "bob@other.test", "carl@other.test", "berta+detail@example.test"];
     let receipt = world.send("anna@example.test", &to, "Subject: hi\r\n\r\n.dot\r\n..\r\n").await;
     assert_eq!(receipt.verdicts, [Ok(()); 4]);
     let local = world.mail_of(2);
@@ -149,13 +156,13 @@ async fn local_and_remote_recipients_of_one_message() {
     assert!(taken.text.starts_with("Received: by mail.example.test (Folkmoot) with ESMTPSA id "));
     assert!(!taken.text.contains("for <"), "no recipient learns of another");
     assert!(taken.text.ends_with("\r\nSubject: hi\r\n\r\n..dot\r\n...\r\n"));
-    assert_eq!(world.bodies(), 0);
+    assert_eq!(world.references(), 0);
 }
 
 #[tokio::test]
 async fn a_temporary_refusal_is_tried_again() {
     let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("anna@example.test", &["bob@other.test", "carl@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
     let entry = world.queue().remove(0);
@@ -173,13 +180,13 @@ async fn a_temporary_refusal_is_tried_again() {
     world.later(1).await;
     assert!(world.queue().is_empty());
     assert_eq!(sink.taken()[1].rcpt, ["RCPT TO:<bob@other.test>"]);
-    assert!(world.accounts.delivered().is_empty(), "nobody is told of a short delay");
+    assert!(world.mail_of(1).is_empty(), "nobody is told of a short delay");
 }
 
 #[tokio::test]
 async fn a_refused_recipient_is_returned_and_the_others_are_not() {
     let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no such bob")], ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     let body = "Subject: x\r\nMessage-ID: <1@example.test>\r\n\r\nsecret\r\n";
     world.send("anna@example.test", &["bob@other.test", "carl@other.test"], body).await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
@@ -194,13 +201,13 @@ async fn a_refused_recipient_is_returned_and_the_others_are_not() {
         assert!(report.contains(expected), "{expected}\n{report}");
     }
     assert!(!report.contains("carl"));
-    assert_eq!(world.bodies(), 0);
+    assert_eq!(world.references(), 0);
 }
 
 #[tokio::test]
 async fn a_connection_lost_after_the_text_is_tried_again() {
     let sink = Sink::start(Script { ends: vec!["", "250 ok"], ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
     assert!(sink.taken().is_empty());
@@ -214,7 +221,7 @@ async fn a_connection_lost_after_the_text_is_tried_again() {
 #[tokio::test]
 async fn the_sender_is_warned_and_at_last_gets_the_message_back() {
     let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
-    let world = fresh(Settings { attempts_max: 6, ..routed(&sink) });
+    let world = fresh(config::Smtp { max_attempts: 6, ..routed(&sink) }).await;
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
     for attempt in 2..=6 {
@@ -226,36 +233,36 @@ async fn the_sender_is_warned_and_at_last_gets_the_message_back() {
     let mail = world.mail_of(1);
     assert!(mail[0].contains("\r\nAction: delayed\r\n") && mail[0].contains("\r\nWill-Retry-Until: "));
     assert!(mail[1].contains("\r\nAction: failed\r\nStatus: 4.3.2\r\n"), "{}", mail[1]);
-    assert_eq!(world.bodies(), 0);
+    assert_eq!(world.references(), 0);
 }
 
 #[tokio::test]
 async fn nothing_is_returned_without_sender_or_when_it_is_not_wished() {
     let sink = Sink::start(Script { mail: Some("550 5.7.1 go away"), ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.send("ghost@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert!(world.accounts.delivered().is_empty());
+    assert!(world.mail_of(1).is_empty());
     assert!(sink.taken().is_empty());
 }
 
 #[tokio::test]
 async fn a_report_to_another_server_goes_through_the_queue() {
     let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("eve@other.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the report is sent", |_| !sink.taken().is_empty()).await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
     let [report] = &sink.taken()[..] else { panic!() };
     assert!(report.mail.starts_with("MAIL FROM:<> "));
     assert_eq!(report.rcpt, ["RCPT TO:<eve@other.test>"]);
-    assert_eq!(world.bodies(), 0);
+    assert_eq!(world.references(), 0);
 }
 
 #[tokio::test]
 async fn one_answer_for_several_recipients_is_completed_by_a_report() {
-    let world = fresh(Settings::default());
+    let world = fresh(config()).await;
     let receipt = world.send("anna@example.test", &["berta@example.test", "full@example.test"], "x").await;
     assert!(receipt.accepted());
     assert_eq!(receipt.verdicts, [Ok(()), Err(Refusal::OverQuota)]);
@@ -273,7 +280,7 @@ async fn one_answer_for_several_recipients_is_completed_by_a_report() {
 #[tokio::test]
 async fn a_destination_that_works_again_gets_all_that_waits_for_it() {
     let sink = Sink::start(Script { greeting: Some("421 4.3.2 not now"), ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     for n in 0..5 {
         world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
     }
@@ -289,7 +296,8 @@ async fn a_destination_that_works_again_gets_all_that_waits_for_it() {
 async fn messages_share_connections() {
     let sink = Sink::start(Script { mail: Some("450 4.3.2 wait"), ..script() }).await;
     let world =
-        fresh(Settings { connections_per_destination: 1, messages_per_connection: 3, ..routed(&sink) });
+        fresh(config::Smtp { outbound_per_destination: 1, outbound_per_connection: 3, ..routed(&sink) })
+            .await;
     for n in 0..6 {
         world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
     }
@@ -310,10 +318,10 @@ async fn the_queue_outlives_the_process_and_can_be_changed_by_hand() {
     let store = Store::in_memory().unwrap();
     let clock = Clock::set(1_000_000_000);
     let down = {
-        let mut settings = Settings::default();
+        let mut settings = config();
         // Nobody listens on the discard port of this address.
         settings.routes.insert("other.test".into(), "127.0.0.1:9".into());
-        world(settings, store.clone(), clock.clone())
+        world(settings, store.clone(), clock.clone()).await
     };
     for n in 0..3 {
         down.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
@@ -325,18 +333,18 @@ async fn the_queue_outlives_the_process_and_can_be_changed_by_hand() {
     assert_eq!(down.delivery.queued_message(id).unwrap(), None);
     drop(down);
     clock.advance(10 * MINUTE);
-    let up = world(routed(&sink), store, clock);
+    let up = world(routed(&sink), store, clock).await;
     up.until("the queue is empty", |w| w.queue().is_empty()).await;
     let mut subjects: Vec<_> = sink.taken().iter().map(|t| t.text.contains("Subject: 2")).collect();
     subjects.sort_unstable();
     assert_eq!(subjects, [false, true]);
-    assert_eq!(up.bodies(), 0);
+    assert_eq!(up.references(), 0);
 }
 
 #[tokio::test]
 async fn what_the_server_can_take_is_respected() {
     let sink = Sink::start(Script { ehlo: Some(vec!["SIZE 300"]), ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("anna@example.test", &["b\u{f6}b@b\u{fc}cher.test"], "Subject: x\r\n\r\n").await;
     world.send("anna@example.test", &["bob@other.test"], &"0123456789".repeat(40)).await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
@@ -371,19 +379,20 @@ fn certificate() -> (tokio_rustls::TlsAcceptor, rustls::RootCertStore) {
 async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
     let (acceptor, _) = certificate();
     let sink = Sink::start(Script { tls: Some(acceptor), ehlo: Some(vec!["AUTH PLAIN"]), ..script() }).await;
-    let world = fresh(routed(&sink));
+    let world = fresh(routed(&sink)).await;
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
     assert!(sink.taken()[0].tls, "a certificate that nobody signed is better than none");
 
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "secret\nnot this\n").unwrap();
     let smarthost = Smarthost {
-        host: sink.address.ip().to_string(),
-        port: sink.address.port(),
-        tls: Encryption::Required,
-        user: "relay".into(),
-        password: "secret".into(),
+        address: sink.address.to_string(),
+        tls: SmarthostTls::StartTls,
+        user: Some("relay".into()),
+        password_file: Some(file.path().into()),
     };
-    let strict = fresh(Settings { smarthost: Some(smarthost.clone()), ..Settings::default() });
+    let strict = fresh(config::Smtp { smarthost: Some(smarthost.clone()), ..config() }).await;
     strict.send("anna@example.test", &["bob@anywhere.test"], "Subject: x\r\n\r\n").await;
     strict.until("an attempt", |w| w.queue()[0].attempts == 1).await;
     let last = strict.queue()[0].recipients[0].last.clone().unwrap();
@@ -393,8 +402,8 @@ async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
         "no password without a valid certificate"
     );
 
-    let lax = Smarthost { tls: Encryption::Opportunistic, ..smarthost };
-    let world = fresh(Settings { smarthost: Some(lax), ..Settings::default() });
+    let lax = Smarthost { tls: SmarthostTls::Opportunistic, ..smarthost };
+    let world = fresh(config::Smtp { smarthost: Some(lax), ..config() }).await;
     world
         .send("anna@example.test", &["bob@anywhere.test", "carl@elsewhere.test"], "Subject: x\r\n\r\n")
         .await;
@@ -405,14 +414,113 @@ async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
 
 #[tokio::test]
 async fn a_message_in_circles_is_refused() {
-    let world = fresh(Settings::default());
-    let incoming = Incoming {
-        envelope: Envelope::default(),
-        recipients: Vec::new(),
-        trace: Trace::default(),
-        submitter: None,
-        answers: Answers::Each,
-        body: Bytes::from("Received: x\r\n".repeat(30)),
-    };
+    let world = fresh(config()).await;
+    let body = "Received: x\r\n".repeat(30);
+    let incoming = world.incoming("x@other.test", &["anna@example.test"], &body);
     assert!(matches!(world.delivery.accept(incoming).await, Err(Error::Loop)));
+    world.send("x@other.test", &["anna@example.test"], &"Received: x\r\n".repeat(29)).await;
+}
+
+#[tokio::test]
+async fn a_users_message_is_completed_and_its_from_is_checked() {
+    let world = fresh(config()).await;
+    let Place::Account { account, domain } =
+        world.delivery.locate(&"anna@example.test".parse().unwrap()).unwrap()
+    else {
+        panic!()
+    };
+    let submitted = |body: &str| Incoming {
+        submitter: Some(Submitter { account, domain }),
+        ..world.incoming("anna@example.test", &["berta@example.test"], body)
+    };
+    for from in ["berta@example.test", "Anna <anna@other.test>", "anna@example.test, berta@example.test"] {
+        let outcome = world.delivery.accept(submitted(&format!("From: {from}\r\n\r\n"))).await;
+        assert!(matches!(outcome, Err(Error::FromNotYours)), "{from}");
+    }
+    for from in ["anna@example.test", "\"Berta\" <ANNA+x@example.test>"] {
+        world.delivery.accept(submitted(&format!("From: {from}\r\nSubject: x\r\n\r\n"))).await.unwrap();
+    }
+    let whole = "Message-ID: <1@x>\r\nDATE: x\r\nFrom: anna@example.test\r\n\r\n";
+    world.delivery.accept(submitted(whole)).await.unwrap();
+    let mail = world.mail_of(2);
+    assert_eq!(mail.len(), 3);
+    assert!(
+        mail[0].contains("\r\nDate: Mon, 12 Jan 1970 13:46:40 +0000\r\nMessage-ID: <3b9aca00-"),
+        "{}",
+        mail[0]
+    );
+    assert!(mail[2].ends_with(&format!("+0000\r\n{whole}")), "{}", mail[2]);
+    world.town.check();
+}
+
+#[tokio::test]
+async fn large_messages_and_many_recipients_go_all_ways() {
+    let sink = Sink::start(script()).await;
+    let world = fresh(routed(&sink)).await;
+    let body = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(10_000));
+    let mut to = vec!["anna@example.test".to_owned(), "full@example.test".to_owned()];
+    to.extend((0..250).map(|n| format!("user{n}@other.test")));
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let receipt = world.send("berta@example.test", &to, &body).await;
+    assert_eq!(receipt.verdicts.iter().filter(|v| v.is_err()).count(), 1);
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    let [taken] = &sink.taken()[..] else { panic!() };
+    assert_eq!(taken.rcpt.len(), 250);
+    assert!(taken.text.ends_with(&body[body.len() - 100_000..]));
+    assert!(world.mail_of(1)[0].ends_with(&body));
+    assert_eq!(world.mail_of(2).len(), 1, "the report about the full mailbox");
+    assert_eq!(world.references(), 0);
+}
+
+#[tokio::test]
+async fn who_moved_here_meanwhile_gets_what_waited() {
+    let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
+    let world = fresh(routed(&sink)).await;
+    world.send("berta@example.test", &["anna@other.test", "bob@other.test"], "Subject: x\r\n\r\nx\r\n").await;
+    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
+    world.town.directory.insert_domain("other.test").await.unwrap();
+    let alias = world.store.write_async(|tx| {
+        let anna = crate::directory::resolve(tx, "anna@example.test")?.unwrap().account.id;
+        crate::directory::add_alias(tx, anna, "anna@other.test")
+    });
+    alias.await.unwrap();
+    world.later(5 * MINUTE).await;
+    assert!(world.queue().is_empty());
+    let [delivered] = &world.mail_of(1)[..] else { panic!() };
+    assert!(delivered.starts_with("Return-Path: <berta@example.test>\r\nDelivered-To: anna@other.test\r\n"));
+    let [report] = &world.mail_of(2)[..] else { panic!() };
+    assert!(
+        report.contains("\r\nFinal-Recipient: rfc822; bob@other.test\r\nAction: failed\r\nStatus: 5.1.1\r\n")
+    );
+    assert_eq!(world.references(), 0);
+}
+
+#[tokio::test]
+async fn a_transaction_of_the_callers_keeps_all_or_nothing() {
+    let world = fresh(config()).await;
+    let incoming = Incoming {
+        answers: Answers::None,
+        ..world.incoming(
+            "anna@example.test",
+            &["berta@example.test", "ghost@example.test", "bob@none.test"],
+            "x",
+        )
+    };
+    let prepared = Arc::new(world.delivery.prepare(incoming).await.unwrap());
+    let (delivery, again) = (world.delivery.clone(), prepared.clone());
+    let undone: Result<(), crate::store::Error> = world
+        .store
+        .write_async(move |tx| {
+            delivery.place(tx, &again)?;
+            Err(crate::store::Error::Full)
+        })
+        .await;
+    assert!(undone.is_err());
+    assert!(world.mail_of(2).is_empty() && world.queue().is_empty());
+    let delivery = world.delivery.clone();
+    let receipt = world.store.write_async(move |tx| delivery.place(tx, &prepared)).await.unwrap();
+    assert_eq!(receipt.verdicts, [Ok(()), Err(Refusal::NoSuchUser), Ok(())]);
+    assert_eq!(world.mail_of(2).len(), 1);
+    world.until("both reports", |w| w.mail_of(1).len() == 2).await;
+    assert_eq!(world.references(), 0);
 }

@@ -1,6 +1,6 @@
 //! TLS towards other servers: with a valid certificate where it is asked for, else with any (RFC 7435).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -8,44 +8,55 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::settings::Encryption;
+use super::route::Encryption;
+use crate::net::provider;
 
-/// The two ways of looking at a server's certificate.
-#[derive(Clone)]
+/// The two ways of looking at a server's certificate, made when they are first needed.
+#[derive(Default)]
 pub(super) struct Connectors {
-    valid: TlsConnector,
-    any: TlsConnector,
+    valid: OnceLock<Result<TlsConnector, rustls::Error>>,
+    any: OnceLock<Result<TlsConnector, rustls::Error>>,
 }
 
 impl Connectors {
-    /// With the system's roots, or those built in where it has none.
-    pub(super) fn new() -> Result<Self, rustls::Error> {
-        let mut roots = RootCertStore::empty();
-        let (good, _bad) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if good == 0 {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        Self::with_roots(roots)
+    /// Instead of the system's roots.
+    #[cfg(test)]
+    pub(super) fn with_roots(roots: RootCertStore) -> Self {
+        let valid = OnceLock::from(verifying(roots));
+        Self { valid, any: OnceLock::new() }
     }
 
-    pub(super) fn with_roots(roots: RootCertStore) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-        let valid = builder()?.with_root_certificates(roots).with_no_client_auth();
-        let any = builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider.clone())))
-            .with_no_client_auth();
-        Ok(Self { valid: TlsConnector::from(Arc::new(valid)), any: TlsConnector::from(Arc::new(any)) })
-    }
-
-    pub(super) fn for_encryption(&self, encryption: Encryption) -> &TlsConnector {
+    pub(super) fn for_encryption(&self, encryption: Encryption) -> Result<TlsConnector, rustls::Error> {
         match encryption {
-            Encryption::Required | Encryption::Implicit => &self.valid,
-            Encryption::Off | Encryption::Opportunistic => &self.any,
+            Encryption::Required | Encryption::Implicit => {
+                self.valid.get_or_init(|| verifying(system_roots())).clone()
+            }
+            Encryption::Off | Encryption::Opportunistic => self.any.get_or_init(taking_any).clone(),
         }
     }
+}
+
+/// The system's roots, or those built in where it has none.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let (good, _bad) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if good == 0 {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn verifying(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn taking_any() -> Result<TlsConnector, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let any = Arc::new(AnyCertificate(provider()));
+    let config = builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Takes every certificate: mail between servers keeps eavesdroppers out, and would otherwise go in the

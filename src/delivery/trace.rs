@@ -4,12 +4,9 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
-use jiff::tz::TimeZone;
-
-use super::address::{Domain, Mailbox};
+use super::address::{Address, Domain};
 use crate::clock::Millis;
+use crate::message;
 
 /// How a message came, for its Received line.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +27,7 @@ pub struct Via {
 }
 
 /// A Received line; `to` is named when the copy is for nobody else. RFC 5321 §4.4.
-pub(super) fn received(trace: &Trace, host: &str, id: &str, to: Option<&Mailbox>, now: Millis) -> String {
+pub(super) fn received(trace: &Trace, host: &str, id: &str, to: Option<&Address>, now: Millis) -> String {
     let mut line = String::from("Received: ");
     // Writing to a string cannot fail.
     let _ = match &trace.via {
@@ -51,17 +48,14 @@ pub(super) fn received(trace: &Trace, host: &str, id: &str, to: Option<&Mailbox>
 }
 
 /// What stands in front of a copy in a mailbox. RFC 5321 §4.4.
-pub(super) fn delivered(sender: Option<&Mailbox>, to: &Mailbox, received: &str) -> Vec<u8> {
-    let sender = sender.map(Mailbox::to_string).unwrap_or_default();
+pub(super) fn delivered(sender: Option<&Address>, to: &Address, received: &str) -> Vec<u8> {
+    let sender = sender.map(Address::to_string).unwrap_or_default();
     format!("Return-Path: <{sender}>\r\nDelivered-To: {to}\r\n{received}").into_bytes()
 }
 
 /// A time as RFC 5322 §3.3 writes it, in UTC.
 pub(super) fn date(now: Millis) -> String {
-    let stamp = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
-    DateTimePrinter::new()
-        .zoned_datetime_to_string(&stamp.to_zoned_datetime(TimeZone::UTC))
-        .unwrap_or_default()
+    message::date::format(message::date::Date { unix: now.div_euclid(1000), offset_minutes: 0 })
 }
 
 /// A client's name as an atom: what could end a comment or a line is shown as `?`.
@@ -73,16 +67,20 @@ fn safe(name: &str) -> String {
 
 /// How many servers the message went through, by its Received lines. RFC 5321 §6.3.
 pub(super) fn hops(message: &[u8]) -> usize {
-    const NAME: &[u8] = b"received:";
-    let mut count = 0;
-    for line in message.split(|&b| b == b'\n') {
-        if line.is_empty() || line == b"\r" {
-            break;
-        }
-        let front = line.get(..NAME.len());
-        count += usize::from(front.is_some_and(|front| front.eq_ignore_ascii_case(NAME)));
-    }
-    count
+    header_lines(message).filter(|line| is_field(line, b"received:")).count()
+}
+
+/// True when the header has a field of this name, given in lower case with its colon.
+pub(super) fn has_field(message: &[u8], name: &[u8]) -> bool {
+    header_lines(message).any(|line| is_field(line, name))
+}
+
+fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    message.split(|&b| b == b'\n').take_while(|line| !line.is_empty() && *line != b"\r")
+}
+
+fn is_field(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -93,7 +91,7 @@ mod tests {
     fn a_received_line() {
         let via = Via { name: "(evil)\u{e9}".into(), address: "2001:db8::1".parse().unwrap() };
         let trace = Trace { via: Some(via), with: "ESMTPS".into() };
-        let to: Mailbox = "anna@example.test".parse().unwrap();
+        let to: Address = "anna@example.test".parse().unwrap();
         assert_eq!(
             received(&trace, "mail.example.test", "1a2b", Some(&to), 1_795_514_400_000),
             "Received: from ?evil?? ([IPv6:2001:db8::1])\r\n\tby mail.example.test (Folkmoot) with ESMTPS id 1a2b\r\n\

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::store;
 /// Most messages taken from the schedule at once.
 const READY_MAX: usize = 1_000;
 /// How long messages being sent may take once the server stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the worker waits when it cannot read the queue.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(30);
 
@@ -77,9 +78,12 @@ impl Work {
 }
 
 impl Delivery {
-    /// Sends what is due until `stop` is cancelled, then lets what is being sent finish.
-    pub async fn run(&self, stop: CancellationToken) {
+    /// Sends what is due until `end` is ready, then lets what is being sent finish.
+    pub async fn run(&self, end: impl Future<Output = ()>) {
         let inner = &self.inner;
+        let stop = CancellationToken::new();
+        let _stop_whatever_happens = stop.clone().drop_guard();
+        let mut end = pin!(end);
         if let Err(error) = inner.remember_failing() {
             tracing::error!(%error, "cannot read the queue");
         }
@@ -94,7 +98,7 @@ impl Delivery {
             };
             inner.start_runners(&mut runners, &stop);
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = &mut end => stop.cancel(),
                 () = inner.work.notify.notified() => {}
                 () = sleep(due.unwrap_or_default()), if due.is_some() => {}
                 Some(_) = runners.join_next() => {}
@@ -168,9 +172,9 @@ impl Inner {
         let State { ready, runners: running, .. } = &mut *state;
         let mut total: usize = running.values().sum();
         for (destination, queue) in ready.iter() {
-            let most = self.settings.connections_per_destination.max(1).min(queue.len());
+            let most = count(self.config.outbound_per_destination).min(queue.len());
             let now = running.entry(destination.clone()).or_default();
-            while *now < most && total < self.settings.connections_max.max(1) {
+            while *now < most && total < count(self.config.outbound_connections) {
                 (*now, total) = (now.saturating_add(1), total.saturating_add(1));
                 runners.spawn(run(
                     Running { inner: self.clone(), destination: destination.clone() },
@@ -227,6 +231,11 @@ async fn run(running: Running, stop: CancellationToken) {
         }
     }
     session.close().await;
+}
+
+/// At least one.
+fn count(setting: u32) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX).max(1)
 }
 
 fn millis(wait: Millis) -> Duration {

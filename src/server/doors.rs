@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::doors::admin;
+use crate::doors::{admin, smtp};
 use crate::net::{Http, Listener, Peer, Stream, Tls};
 use crate::services::Services;
 
@@ -16,10 +16,11 @@ struct Inner {
     services: Arc<Services>,
     http: Http,
     https: Http,
+    smtp: Arc<smtp::Smtp>,
 }
 
 impl Doors {
-    pub(super) fn new(services: &Arc<Services>, _tls: &Tls) -> Self {
+    pub(super) fn new(services: &Arc<Services>, tls: &Tls) -> Self {
         let http = |router: Router| {
             let config = &services.config;
             Http::new(router, &config.limits, config.eas.request_max, services.shutdown.clone())
@@ -30,6 +31,7 @@ impl Doors {
             // Figures and health are for the machine's own neighbours, never for the internet.
             http: http(public.clone().merge(admin::router(services))),
             https: http(public),
+            smtp: Arc::new(smtp::Smtp::new(services, Some(tls))),
         }))
     }
 
@@ -39,9 +41,12 @@ impl Doors {
         match peer.listener {
             Listener::Http => self.0.http.serve(stream, peer).await,
             Listener::Https => self.0.https.serve(stream, peer).await,
-            Listener::Smtp | Listener::Submission | Listener::Lmtp | Listener::Imap | Listener::Imaps => {
-                drop(stream);
+            Listener::Smtp | Listener::Submission | Listener::Lmtp => {
+                if let Some(mode) = smtp::Mode::of(peer.listener) {
+                    smtp::serve(self.0.smtp.clone(), mode, stream, peer).await;
+                }
             }
+            Listener::Imap | Listener::Imaps => drop(stream),
         }
     }
 }

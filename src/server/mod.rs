@@ -61,6 +61,9 @@ impl Server {
         let mut files = vec![control.path().to_path_buf()];
         services.shutdown.spawn(control.serve(services.clone()));
 
+        let (delivery, end) = (services.delivery.clone(), services.shutdown.clone());
+        services.shutdown.spawn(async move { delivery.run(end.begun()).await });
+
         let doors = doors::Doors::new(&services, &tls);
         let acceptor = Acceptor::new(services.config.limits.clone(), services.shutdown.clone());
         for bound in bound {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::{Auth, Config, Engine};
+use crate::delivery::{Delivery, SystemResolver};
 use crate::directory::{self, Allowance, AuthLimits, Directory, FailureLimits, PasswordCost};
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ pub struct Services {
     pub mailbox: Mailbox,
     /// Who is who.
     pub directory: Directory,
+    /// Mail in, and out through the queue.
+    pub delivery: Delivery,
     /// What is counted.
     pub metrics: Metrics,
     /// How it ends.
@@ -40,13 +43,17 @@ impl Services {
         let store = open_store(&config, &clock)?;
         let mailbox = Mailbox::new(store.clone(), clock.clone());
         let directory = Directory::new(store.clone(), clock.clone(), auth_limits(&config.auth))?;
+        let metrics = Metrics::new();
+        let resolver = Arc::new(SystemResolver::default());
+        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, metrics.clone());
         Ok(Arc::new(Self {
             config: Arc::new(config),
             clock,
             store,
             mailbox,
             directory,
-            metrics: Metrics::new(),
+            delivery,
+            metrics,
             shutdown: Shutdown::new(),
         }))
     }

@@ -6,4 +6,5 @@ mod cli;
 mod layering;
 mod licences;
 mod server;
+mod smtp;
 mod support;

@@ -48,6 +48,23 @@ pub enum Command {
         /// One of its addresses.
         address: String,
     },
+    /// Lists the messages that wait to be sent.
+    QueueList {},
+    /// Shows one of them.
+    QueueShow {
+        /// Its id.
+        id: String,
+    },
+    /// Has messages tried now, whatever their schedule.
+    QueueRetry {
+        /// One's id; absent, all are meant.
+        id: Option<String>,
+    },
+    /// Removes a message that waits, without telling its sender.
+    QueueDelete {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// What a command came to.
@@ -75,6 +92,18 @@ pub enum Answer {
     Accounts {
         /// By domain and address.
         accounts: Vec<AccountLine>,
+    },
+    /// The messages that wait.
+    Queue {
+        /// Oldest first.
+        messages: Vec<QueueLine>,
+    },
+    /// One message that waits.
+    QueuedMessage {
+        /// The message.
+        message: QueueLine,
+        /// Its header, as far as it is not too long.
+        header: String,
     },
     /// It was not done.
     Refused {
@@ -107,6 +136,38 @@ pub struct AccountLine {
     pub aliases: Vec<String>,
     /// False when nobody may log in to it.
     pub enabled: bool,
+}
+
+/// A queued message in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QueueLine {
+    /// Its id.
+    pub id: String,
+    /// Whom it is from; empty for the null sender.
+    pub sender: String,
+    /// Whom it is for.
+    pub recipients: Vec<QueuedRecipientLine>,
+    /// Where it goes.
+    pub destination: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was taken over, RFC 3339.
+    pub created: String,
+    /// When it is tried next, RFC 3339.
+    pub next_attempt: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A recipient of a queued message in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QueuedRecipientLine {
+    /// The address.
+    pub address: String,
+    /// `pending`, `done` or `failed`.
+    pub status: String,
+    /// What went wrong the last time.
+    pub last_failure: Option<String>,
 }
 
 /// A password on its way; never shown in logs.

@@ -1,7 +1,7 @@
 //! Running a command.
 
 use super::reply::{Failure, refusal};
-use super::{Answer, Command, account, domain};
+use super::{Answer, Command, account, domain, queue};
 use crate::services::Services;
 
 /// Runs one command. Never fails: a refusal is an answer too.
@@ -19,6 +19,10 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
             account::set_password(services, address, password).await
         }
         Command::AccountDelete { address } => account::delete(services, address).await,
+        Command::QueueList {} => read(services, queue::list).await,
+        Command::QueueShow { id } => read(services, move |s| queue::show(s, &id)).await,
+        Command::QueueRetry { id } => queue::retry(services, id).await,
+        Command::QueueDelete { id } => queue::delete(services, &id).await,
     };
     done.unwrap_or_else(|failure| refusal(&subject, &failure))
 }
@@ -31,7 +35,9 @@ fn subject(command: &Command) -> String {
         | Command::AccountSetPassword { address, .. }
         | Command::AccountDelete { address } => address.clone(),
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
-        Command::DomainList {} => String::new(),
+        Command::QueueShow { id } | Command::QueueDelete { id } => id.clone(),
+        Command::QueueRetry { id } => id.clone().unwrap_or_default(),
+        Command::DomainList {} | Command::QueueList {} => String::new(),
     }
 }
 

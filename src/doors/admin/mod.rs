@@ -9,10 +9,11 @@ mod command;
 mod control;
 mod domain;
 mod execute;
+mod queue;
 mod reply;
 mod web;
 
-pub use command::{AccountLine, Answer, Command, DomainLine, Secret};
+pub use command::{AccountLine, Answer, Command, DomainLine, QueueLine, QueuedRecipientLine, Secret};
 pub use control::{Control, LINE_MAX, socket};
 pub use execute::execute;
 pub use web::router;

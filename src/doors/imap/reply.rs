@@ -63,7 +63,6 @@ impl Answer {
     pub(super) fn is_bad(&self) -> bool {
         self.status == Status::Bad
     }
-
 }
 
 /// `resp-cond-state`, without tag and line end.

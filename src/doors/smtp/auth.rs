@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::reply::{self, Reply};
-use crate::delivery::Credentials;
 
 /// An exchange waiting for the client's next response.
 #[derive(PartialEq, Eq)]
@@ -18,6 +17,12 @@ pub(super) enum Exchange {
         /// The name that was given.
         user: String,
     },
+}
+
+/// A name and a password as a client gave them.
+pub(super) struct Credentials {
+    pub(super) user: String,
+    pub(super) password: Vec<u8>,
 }
 
 /// What follows a step of the exchange.
@@ -50,29 +55,37 @@ pub(super) fn go_on(exchange: Exchange, response: &[u8]) -> Next {
         return Next::Fail(reply::AUTH_CANCELLED);
     }
     let Ok(decoded) = STANDARD.decode(response) else { return Next::Fail(reply::BAD_BASE64) };
-    let Ok(decoded) = String::from_utf8(decoded) else { return Next::Fail(reply::BAD_CREDENTIALS) };
     match exchange {
         Exchange::Plain => plain(&decoded),
-        Exchange::LoginUser if decoded.is_empty() => Next::Fail(reply::BAD_CREDENTIALS),
-        Exchange::LoginUser => Next::Ask(reply::ASK_PASSWORD, Exchange::LoginPassword { user: decoded }),
+        Exchange::LoginUser => match user_name(&decoded) {
+            Some(user) => Next::Ask(reply::ASK_PASSWORD, Exchange::LoginPassword { user }),
+            None => Next::Fail(reply::BAD_CREDENTIALS),
+        },
         Exchange::LoginPassword { user } => check(user, &decoded),
     }
 }
 
 /// `[authzid] NUL authcid NUL passwd`. Nobody may act for another here, so an authzid must be the authcid.
-fn plain(message: &str) -> Next {
-    let mut parts = message.split('\0');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(authzid), Some(user), Some(password), None) if authzid.is_empty() || authzid == user => {
-            check(user.to_owned(), password)
-        }
-        (Some(_), Some(_), Some(_), None) => Next::Fail(reply::BAD_CREDENTIALS),
-        _ => Next::Fail(reply::BAD_BASE64),
+fn plain(message: &[u8]) -> Next {
+    let mut parts = message.split(|&b| b == 0);
+    let (Some(authzid), Some(authcid), Some(password), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Next::Fail(reply::BAD_BASE64);
+    };
+    match user_name(authcid) {
+        Some(user) if authzid.is_empty() || authzid == authcid => check(user, password),
+        _ => Next::Fail(reply::BAD_CREDENTIALS),
     }
 }
 
-fn check(user: String, password: &str) -> Next {
-    if user.is_empty() || password.is_empty() || user.contains('\0') || password.contains('\0') {
+fn user_name(bytes: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(bytes).ok()?;
+    (!name.is_empty() && !name.chars().any(char::is_control)).then(|| name.to_owned())
+}
+
+fn check(user: String, password: &[u8]) -> Next {
+    if password.is_empty() || password.contains(&0) {
         return Next::Fail(reply::BAD_CREDENTIALS);
     }
     Next::Check(Credentials { user, password: password.to_owned() })
@@ -85,7 +98,7 @@ mod tests {
     fn outcome(next: Next) -> String {
         match next {
             Next::Ask(reply, _) => format!("ask {}", reply.code),
-            Next::Check(c) => format!("{}:{}", c.user, c.password),
+            Next::Check(c) => format!("{}:{}", c.user, String::from_utf8_lossy(&c.password)),
             Next::Fail(reply) => format!("fail {}", reply.code),
         }
     }
@@ -103,7 +116,8 @@ mod tests {
         assert_eq!(begun("PLAIN", b"\0\0secret"), "fail 535");
         assert_eq!(begun("PLAIN", b"anna"), "fail 501");
         assert_eq!(begun("PLAIN", b"\0a\0b\0c"), "fail 501");
-        assert_eq!(begun("PLAIN", b"\0anna\0\xff"), "fail 535");
+        assert_eq!(begun("PLAIN", b"\0anna\0\xff"), "anna:\u{fffd}");
+        assert_eq!(begun("PLAIN", b"\0\xff\0secret"), "fail 535");
         assert_eq!(outcome(begin("PLAIN", Some("="))), "fail 501");
         assert_eq!(outcome(begin("PLAIN", Some("AGFubmE"))), "fail 501");
         assert_eq!(outcome(begin("PLAIN", None)), "ask 334");

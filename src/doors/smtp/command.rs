@@ -1,7 +1,7 @@
 //! Command lines to typed commands. RFC 5321 §4.1.1 and the extensions that add parameters.
 
 use crate::delivery::{
-    AddressError, Addressee, Domain, ENVID_MAX, Envelope, Mailbox, Notify, OriginalRecipient, Ret,
+    Address, AddressError, Addressee, Domain, ENVID_MAX, Envelope, Notify, OriginalRecipient, Ret,
     decode_xtext,
 };
 
@@ -155,7 +155,7 @@ fn mail(rest: &str) -> Result<Mail, CommandError> {
     }
     mail.envelope.sender = match path {
         Path::Null => None,
-        Path::Mailbox(mailbox) => Some(mailbox),
+        Path::Address(address) => Some(address),
         Path::Bare(_) => return Err(CommandError::Sender(AddressError::Syntax)),
     };
     if !mail.envelope.smtputf8 && mail.envelope.sender.as_ref().is_some_and(|s| !s.is_ascii()) {
@@ -181,7 +181,7 @@ fn rcpt(rest: &str) -> Result<Rcpt, CommandError> {
         }
     }
     match path {
-        Path::Mailbox(mailbox) => Ok(Rcpt::To(Addressee { mailbox, notify, orcpt })),
+        Path::Address(address) => Ok(Rcpt::To(Addressee { address, notify, orcpt })),
         Path::Bare(local) if local.eq_ignore_ascii_case("postmaster") => Ok(Rcpt::Postmaster),
         Path::Null | Path::Bare(_) => Err(CommandError::Recipient(AddressError::Syntax)),
     }
@@ -189,7 +189,7 @@ fn rcpt(rest: &str) -> Result<Rcpt, CommandError> {
 
 enum Path<'l> {
     Null,
-    Mailbox(Mailbox),
+    Address(Address),
     /// A local part alone.
     Bare(&'l str),
 }
@@ -207,12 +207,12 @@ fn path(text: &str) -> Result<(Path<'_>, &str), AddressError> {
     {
         return Ok((Path::Bare(bare), rest));
     }
-    let (mailbox, rest) = Mailbox::read(inner)?;
+    let (address, rest) = Address::read(inner)?;
     if text.len().saturating_sub(rest.len()) > PATH_MAX - 1 {
         return Err(AddressError::DomainTooLong);
     }
     let rest = rest.strip_prefix('>').ok_or(AddressError::Syntax)?;
-    Ok((Path::Mailbox(mailbox), rest))
+    Ok((Path::Address(address), rest))
 }
 
 fn source_route(text: &str) -> Result<&str, AddressError> {
@@ -322,7 +322,7 @@ mod tests {
 
     fn recipient(line: &str) -> Result<String, CommandError> {
         match Command::parse(line.as_bytes())? {
-            Command::Rcpt(Rcpt::To(to)) => Ok(to.mailbox.to_string()),
+            Command::Rcpt(Rcpt::To(to)) => Ok(to.address.to_string()),
             Command::Rcpt(Rcpt::Postmaster) => Ok("postmaster".into()),
             other => panic!("{other:?}"),
         }

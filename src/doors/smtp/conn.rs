@@ -1,68 +1,55 @@
 //! One connection: reads, writes and waits for the session. Replies are collected while commands are
 //! at hand and sent together before more is waited for, which is all that PIPELINING takes (RFC 2920 §3.2).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::codec::{Chunk, Collector, Fault, Line, Lines, Text};
 use super::reply;
 use super::session::{Session, Step};
-use super::{Mode, ROOM_UNIT, Settings, Smtp};
-
-/// A byte stream, encrypted or not.
-pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
-
-/// Whom a connection is with.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub address: SocketAddr,
-    /// The connection's number in the logs.
-    pub id: u64,
-}
+use super::{Mode, ROOM_UNIT, Smtp};
+use crate::directory::Service;
+use crate::net::{Peer, Stream};
 
 /// Octets read at once between messages, and within them.
 const READ_COMMANDS: usize = 4 << 10;
 const READ_MESSAGE: usize = 32 << 10;
-/// How long a client may take to agree on keys.
-const TLS_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a message may take whatever its rate, and at the longest.
 const DATA_GRACE: Duration = Duration::from_secs(300);
 const DATA_TOTAL: Duration = Duration::from_secs(2 * 3600);
+/// Octets a second that make a message's time longer.
+const DATA_RATE: u64 = 4 << 10;
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(5);
 
-/// Serves one client until it leaves, misbehaves, or `stop` is cancelled.
-pub async fn serve(smtp: Arc<Smtp>, mode: Mode, stream: Box<dyn Wire>, peer: Peer, stop: CancellationToken) {
+/// Serves one client until it leaves, misbehaves, or the server ends.
+pub async fn serve(smtp: Arc<Smtp>, mode: Mode, stream: Stream, peer: Peer) {
+    let mut session = Session::new(smtp.clone(), mode, peer.address.ip(), stream.is_encrypted());
     let mut conn = Conn {
-        smtp: smtp.clone(),
+        smtp,
         stream,
-        stop,
         input: BytesMut::new(),
         out: Vec::new(),
         lines: Lines::default(),
         room: None,
+        peer,
     };
-    let mut session = Session::new(smtp, mode, peer.address.ip());
-    tracing::debug!(connection = peer.id, client = %peer.address, "connected");
     let end = conn.run(&mut session).await.err();
     match end {
         Some(End::Timeout) => reply::write(&mut conn.out, reply::TIMEOUT),
         Some(End::Stopping) => reply::write(&mut conn.out, reply::STOPPING),
         Some(End::Lost) | None => {}
     }
+    tracing::debug!(connection = %peer.connection, ?end, "disconnected");
     if !matches!(end, Some(End::Lost)) && conn.flush().await.is_ok() {
         // The client may be gone already; nothing is owed to it any more.
-        let _ = timeout(Duration::from_secs(5), conn.stream.shutdown()).await;
+        let _ = timeout(GOODBYE, conn.stream.shutdown()).await;
     }
-    tracing::debug!(connection = peer.id, "disconnected");
 }
 
 /// Why a connection ends before its time.
@@ -78,8 +65,8 @@ enum End {
 
 struct Conn {
     smtp: Arc<Smtp>,
-    stream: Box<dyn Wire>,
-    stop: CancellationToken,
+    stream: Stream,
+    peer: Peer,
     /// What was read and not yet used.
     input: BytesMut,
     /// What is to be said.
@@ -129,7 +116,9 @@ impl Conn {
                 Step::Line
             }
             Step::Check(credentials) => {
-                let login = self.smtp.delivery.authenticate(credentials).await;
+                let address = self.peer.address.ip();
+                let (user, password) = (&credentials.user, &credentials.password);
+                let login = self.smtp.directory.authenticate(user, password, address, Service::Smtp).await;
                 session.checked(login, &mut self.out)
             }
             Step::Deliver(incoming) => {
@@ -150,7 +139,7 @@ impl Conn {
 
     /// The next line; all of it must come within the time for one.
     async fn line(&mut self, limit: usize) -> Result<Line, End> {
-        let deadline = Instant::now() + self.smtp.settings.command_timeout();
+        let deadline = Instant::now() + self.smtp.limits.idle;
         loop {
             if let Some(line) = self.lines.next(&mut self.input, limit) {
                 return Ok(line);
@@ -162,7 +151,7 @@ impl Conn {
     /// Reads the text of a message into `text`.
     async fn text(&mut self, text: &mut Collector) -> Result<(), End> {
         let mut reader = Text::default();
-        let clock = DataClock::start(&self.smtp.settings);
+        let clock = DataClock::start(self.smtp.limits.idle);
         loop {
             self.make_room(text, self.input.len()).await;
             if reader.read(&mut self.input, text) {
@@ -175,7 +164,7 @@ impl Conn {
     /// Reads a chunk of `size` octets into `into`.
     async fn chunk(&mut self, size: u64, into: &mut Collector) -> Result<(), End> {
         let mut chunk = Chunk::new(size);
-        let clock = DataClock::start(&self.smtp.settings);
+        let clock = DataClock::start(self.smtp.limits.idle);
         let before = into.total();
         loop {
             self.make_room(into, self.input.len()).await;
@@ -200,7 +189,7 @@ impl Conn {
         }
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         // Those who wait hold room themselves, so waiting must end well before their clients give up.
-        let patience = Duration::from_secs((self.smtp.settings.data_timeout / 10).max(1));
+        let patience = self.smtp.limits.idle / 10;
         match wait_for_room(self.smtp.room.clone(), missing, patience).await {
             Some(more) => match &mut self.room {
                 Some(room) => room.merge(more),
@@ -225,7 +214,7 @@ impl Conn {
                 Ok(Ok(0) | Err(_)) => Err(End::Lost),
                 Err(_) => Err(End::Timeout),
             },
-            () = self.stop.cancelled() => Err(End::Stopping),
+            () = self.smtp.shutdown.begun() => Err(End::Stopping),
         }
     }
 
@@ -233,7 +222,7 @@ impl Conn {
         if self.out.is_empty() {
             return Ok(());
         }
-        let written = timeout(self.smtp.settings.command_timeout(), async {
+        let written = timeout(self.smtp.limits.idle, async {
             self.stream.write_all(&self.out).await?;
             self.stream.flush().await
         });
@@ -260,17 +249,18 @@ impl Conn {
         };
         reply::write(&mut self.out, reply::READY_FOR_TLS);
         self.flush().await?;
-        let clear: Box<dyn Wire> = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        match timeout(TLS_TIMEOUT, tls.accept(clear)).await {
-            Ok(Ok(encrypted)) => {
-                self.stream = Box::new(encrypted);
+        // What stands in its place is never read: either the handshake succeeds, or the connection ends.
+        let placeholder = Stream::clear(tokio::io::empty(), GOODBYE);
+        let clear = std::mem::replace(&mut self.stream, placeholder);
+        match clear.starttls(&tls, self.smtp.limits.handshake).await {
+            Ok(encrypted) => {
+                self.stream = encrypted;
                 Ok(true)
             }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "TLS failed");
+            Err(error) => {
+                tracing::debug!(connection = %self.peer.connection, %error, "no TLS");
                 Err(End::Lost)
             }
-            Err(_) => Err(End::Lost),
         }
     }
 }
@@ -286,16 +276,11 @@ async fn wait_for_room(room: Arc<Semaphore>, units: u32, patience: Duration) -> 
 struct DataClock {
     begun: Instant,
     idle: Duration,
-    rate: u64,
 }
 
 impl DataClock {
-    fn start(settings: &Settings) -> Self {
-        Self {
-            begun: Instant::now(),
-            idle: Duration::from_secs(settings.data_timeout),
-            rate: settings.data_rate_min.max(1),
-        }
+    fn start(idle: Duration) -> Self {
+        Self { begun: Instant::now(), idle }
     }
 
     fn deadline(&self, received: u64) -> Instant {
@@ -305,7 +290,7 @@ impl DataClock {
 
     /// How long `received` octets may take.
     fn allowed(&self, received: u64) -> Duration {
-        DATA_GRACE.saturating_add(Duration::from_secs(received / self.rate)).min(DATA_TOTAL)
+        DATA_GRACE.saturating_add(Duration::from_secs(received / DATA_RATE)).min(DATA_TOTAL)
     }
 }
 
@@ -315,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_trickle_of_text_ends_in_time() {
-        let clock = DataClock::start(&Settings::default());
+        let clock = DataClock::start(Duration::from_secs(180));
         assert_eq!(clock.allowed(0).as_secs(), 300);
         assert_eq!(clock.allowed(100 * 4096).as_secs(), 400);
         assert_eq!(clock.allowed(u64::MAX).as_secs(), 7_200);

@@ -18,13 +18,17 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-pub use conn::{Peer, Wire, serve};
+pub use conn::serve;
 
+use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::net::{Listener, Shutdown, Tls};
+use crate::services::Services;
 
 /// What a listener is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,59 +41,25 @@ pub enum Mode {
     Lmtp,
 }
 
-/// `[smtp]`: what the three listeners have in common.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Largest message in octets. RFC 1870.
-    pub message_max: usize,
-    /// Most octets of messages being received at once, over all connections.
-    pub receiving_max: usize,
-    /// Most recipients of a message; at least 100 by RFC 5321 §4.5.3.1.8.
-    pub recipients_max: usize,
-    /// Errors a client may make until it has a message accepted.
-    pub errors_max: usize,
-    /// Commands that lead to nothing (NOOP, RSET, VRFY, ...) until it has a message accepted.
-    pub idle_commands_max: usize,
-    /// Wrong passwords on one connection.
-    pub auth_failures_max: usize,
-    /// Whether AUTH is offered without TLS to clients on the same machine.
-    pub auth_on_loopback: bool,
-    /// Seconds to wait for a whole command line, or for the client to take replies. RFC 5321 §4.5.3.2.7.
-    pub command_timeout: u64,
-    /// Seconds to wait for more of a message. RFC 5321 §4.5.3.2.5.
-    pub data_timeout: u64,
-    /// Octets a second below which a message is given up, after the first five minutes.
-    pub data_rate_min: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            message_max: 50 << 20,
-            receiving_max: 512 << 20,
-            recipients_max: 1_000,
-            errors_max: 50,
-            idle_commands_max: 200,
-            auth_failures_max: 3,
-            auth_on_loopback: false,
-            command_timeout: 300,
-            data_timeout: 180,
-            data_rate_min: 4 << 10,
+impl Mode {
+    /// What `listener` is for, if it is one of this door's.
+    pub fn of(listener: Listener) -> Option<Self> {
+        match listener {
+            Listener::Smtp => Some(Self::Mx),
+            Listener::Submission => Some(Self::Submission),
+            Listener::Lmtp => Some(Self::Lmtp),
+            _ => None,
         }
-    }
-}
-
-impl Settings {
-    fn command_timeout(&self) -> Duration {
-        Duration::from_secs(self.command_timeout)
     }
 }
 
 /// What all connections share.
 pub struct Smtp {
-    settings: Settings,
+    limits: Limits,
     delivery: Delivery,
+    directory: Directory,
+    metrics: Metrics,
+    shutdown: Shutdown,
     tls: Option<TlsAcceptor>,
     /// Room for messages being received, in units of [`ROOM_UNIT`] octets.
     room: Arc<Semaphore>,
@@ -99,9 +69,62 @@ pub struct Smtp {
 const ROOM_UNIT: usize = 16 << 10;
 
 impl Smtp {
-    /// The door to `delivery`; without `tls` STARTTLS is not offered.
-    pub fn new(settings: Settings, delivery: Delivery, tls: Option<TlsAcceptor>) -> Self {
-        let units = (settings.receiving_max / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS);
-        Self { settings, delivery, tls, room: Arc::new(Semaphore::new(units)) }
+    /// The door of a server; without `tls` STARTTLS is not offered.
+    pub fn new(services: &Services, tls: Option<&Tls>) -> Self {
+        let acceptor = tls.map(|tls| tls.acceptor(Listener::Smtp));
+        Self::with(services, acceptor, Limits::of(&services.config))
+    }
+
+    fn with(services: &Services, tls: Option<TlsAcceptor>, limits: Limits) -> Self {
+        let units = (limits.receiving / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            limits,
+            delivery: services.delivery.clone(),
+            directory: services.directory.clone(),
+            metrics: services.metrics.clone(),
+            shutdown: services.shutdown.clone(),
+            tls,
+            room: Arc::new(Semaphore::new(units)),
+        }
+    }
+}
+
+/// What a client may ask of the server.
+#[derive(Clone, Debug)]
+struct Limits {
+    /// Largest message in octets. RFC 1870.
+    message: usize,
+    /// Most octets of messages being received at once, over all connections.
+    receiving: usize,
+    /// Most recipients of a message.
+    recipients: usize,
+    /// Errors until a message is accepted.
+    errors: usize,
+    /// Commands that lead to nothing (NOOP, RSET, VRFY, ...) until a message is accepted.
+    idle_commands: usize,
+    /// Wrong passwords on one connection.
+    auth_failures: usize,
+    /// AUTH is offered without TLS to clients on the same machine.
+    auth_on_loopback: bool,
+    /// For a whole command line, for more of a message, and for a client to take replies.
+    idle: Duration,
+    /// For agreeing on keys.
+    handshake: Duration,
+}
+
+impl Limits {
+    fn of(config: &Config) -> Self {
+        let size = |octets: u64| usize::try_from(octets).unwrap_or(usize::MAX);
+        Self {
+            message: size(config.smtp.max_message),
+            receiving: size(config.smtp.max_receiving),
+            recipients: usize::try_from(config.smtp.max_recipients).unwrap_or(usize::MAX),
+            errors: 50,
+            idle_commands: 200,
+            auth_failures: 3,
+            auth_on_loopback: config.smtp.auth_without_tls_on_loopback,
+            idle: config.limits.smtp_idle,
+            handshake: config.limits.tls_handshake,
+        }
     }
 }

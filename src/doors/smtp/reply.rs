@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::codec::Fault;
 use super::command::CommandError;
 use crate::delivery::{self, AddressError, Refusal};
+use crate::directory::AuthError;
 use crate::store;
 
 /// A reply of one line.
@@ -43,7 +44,6 @@ pub(super) const TOO_MANY_ERRORS: Reply = reply(421, "4.7.0", "Too many errors")
 pub(super) const TOO_MANY_COMMANDS: Reply = reply(421, "4.7.0", "Too many commands without a message");
 pub(super) const TEMPORARY: Reply = reply(451, "4.3.0", "Temporary failure; try again later");
 pub(super) const TOO_MANY_RECIPIENTS: Reply = reply(452, "4.5.3", "Too many recipients");
-pub(super) const AUTH_LATER: Reply = reply(454, "4.7.0", "Too many failures; try again later");
 pub(super) const TLS_UNAVAILABLE: Reply = reply(454, "4.7.0", "TLS is not available");
 
 pub(super) const UNKNOWN_COMMAND: Reply = reply(500, "5.5.1", "Unknown command");
@@ -139,6 +139,17 @@ pub(super) fn refusal(refusal: Refusal) -> Reply {
         Refusal::NoSuchUser => NO_SUCH_USER,
         Refusal::OverQuota => reply(452, "4.2.2", "The mailbox is full"),
         Refusal::Forbidden => reply(550, "5.7.1", "The mailbox takes no mail"),
+    }
+}
+
+/// A login that failed. RFC 4954 §6, RFC 5248.
+pub(super) fn auth_error(error: &AuthError) -> Reply {
+    match error {
+        AuthError::Refused => BAD_CREDENTIALS,
+        AuthError::Denied => reply(525, "5.7.13", "The account may not send mail"),
+        AuthError::TooMany { .. } => reply(454, "4.7.0", "Too many failures; try again later"),
+        AuthError::Busy => reply(454, "4.7.0", "Too many logins at once; try again later"),
+        _ => reply(454, "4.7.0", "Temporary failure; try again later"),
     }
 }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::auth::{self, Exchange};
+use super::auth::{self, Credentials, Exchange};
 use super::codec::{Collector, Fault, Line};
-use super::command::{Command, Mail, Rcpt};
+use super::command::{Command, CommandError, Mail, Rcpt};
 use super::reply::{self, Reply};
 use super::{Mode, Smtp};
 use crate::delivery::{
-    self, Addressee, Answers, Credentials, Envelope, Incoming, Login, Place, Receipt, Recipient, Resolution,
-    Trace, Via,
+    self, Addressee, Answers, Envelope, Incoming, Place, Receipt, Recipient, Submitter, Trace, Via,
 };
+use crate::directory::{AuthError, Login};
 
 /// What the connection is to do next.
 pub(super) enum Step {
@@ -49,7 +49,7 @@ pub(super) struct Session {
     peer: IpAddr,
     tls: bool,
     hello: Option<Hello>,
-    account: Option<delivery::Account>,
+    login: Option<Box<Login>>,
     exchange: Option<Exchange>,
     transaction: Option<Transaction>,
     errors: usize,
@@ -72,14 +72,14 @@ struct Transaction {
 }
 
 impl Session {
-    pub(super) fn new(smtp: Arc<Smtp>, mode: Mode, peer: IpAddr) -> Self {
+    pub(super) fn new(smtp: Arc<Smtp>, mode: Mode, peer: IpAddr, tls: bool) -> Self {
         Self {
             smtp,
             mode,
             peer,
-            tls: false,
+            tls,
             hello: None,
-            account: None,
+            login: None,
             exchange: None,
             transaction: None,
             errors: 0,
@@ -127,12 +127,12 @@ impl Session {
         if matches!(step, Step::Close) {
             return step;
         }
-        let settings = &self.smtp.settings;
-        if self.errors > settings.errors_max || self.auth_failures >= settings.auth_failures_max {
+        let limits = &self.smtp.limits;
+        if self.errors > limits.errors {
             reply::write(out, reply::TOO_MANY_ERRORS);
             return Step::Close;
         }
-        if self.idle_commands > settings.idle_commands_max {
+        if self.idle_commands > limits.idle_commands {
             reply::write(out, reply::TOO_MANY_COMMANDS);
             return Step::Close;
         }
@@ -196,7 +196,7 @@ impl Session {
     }
 
     fn extensions(&self) -> Vec<String> {
-        let mut lines = vec!["PIPELINING".to_owned(), format!("SIZE {}", self.smtp.settings.message_max)];
+        let mut lines = vec!["PIPELINING".to_owned(), format!("SIZE {}", self.smtp.limits.message)];
         if self.smtp.tls.is_some() && !self.tls {
             lines.push("STARTTLS".into());
         }
@@ -209,7 +209,7 @@ impl Session {
 
     /// Passwords travel under TLS, or within the machine when so set.
     fn may_authenticate(&self) -> bool {
-        self.tls || self.smtp.settings.auth_on_loopback && self.peer.is_loopback()
+        self.tls || self.smtp.limits.auth_on_loopback && self.peer.is_loopback()
     }
 
     fn start_tls(&mut self, out: &mut Vec<u8>) -> Step {
@@ -226,7 +226,7 @@ impl Session {
     pub(super) fn secured(&mut self) {
         self.tls = true;
         self.hello = None;
-        self.account = None;
+        self.login = None;
         self.exchange = None;
         self.transaction = None;
     }
@@ -238,7 +238,7 @@ impl Session {
             Some(reply::NO_AUTH_HERE)
         } else if self.hello.is_none() {
             Some(reply::HELLO_FIRST)
-        } else if self.account.is_some() {
+        } else if self.login.is_some() {
             Some(reply::ALREADY_AUTHENTICATED)
         } else if self.transaction.is_some() {
             Some(reply::NESTED_MAIL)
@@ -265,42 +265,36 @@ impl Session {
     }
 
     /// The credentials were checked.
-    pub(super) fn checked(&mut self, login: Result<Login, delivery::Error>, out: &mut Vec<u8>) -> Step {
-        match login {
-            Ok(Login::Account(account)) => {
-                tracing::info!(account = %account.address, "authenticated");
-                self.account = Some(account);
-                self.say(out, reply::AUTHENTICATED)
+    pub(super) fn checked(&mut self, login: Result<Login, AuthError>, out: &mut Vec<u8>) -> Step {
+        let error = match login {
+            Ok(login) => {
+                self.login = Some(Box::new(login));
+                return self.say(out, reply::AUTHENTICATED);
             }
-            Ok(Login::Wrong) => {
-                self.auth_failures = self.auth_failures.saturating_add(1);
-                let step = self.say(out, reply::BAD_CREDENTIALS);
-                if self.auth_failures < self.smtp.settings.auth_failures_max {
-                    return step;
-                }
-                reply::write(out, reply::TOO_MANY_ERRORS);
-                Step::Close
-            }
-            Ok(Login::Later) => {
-                reply::write(out, reply::AUTH_LATER);
-                Step::Close
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot check a password");
-                self.say(out, reply::TEMPORARY)
-            }
+            Err(error) => error,
+        };
+        self.smtp.metrics.auth_failure("smtp");
+        self.auth_failures = self.auth_failures.saturating_add(1);
+        let step = self.say(out, reply::auth_error(&error));
+        if matches!(error, AuthError::TooMany { .. }) {
+            return Step::Close;
         }
+        if self.auth_failures >= self.smtp.limits.auth_failures {
+            reply::write(out, reply::TOO_MANY_ERRORS);
+            return Step::Close;
+        }
+        step
     }
 
     /// MAIL. RFC 5321 §4.1.1.2, RFC 1870 §6, RFC 6409 §6.1.
     fn mail(&mut self, mail: Mail, out: &mut Vec<u8>) -> Step {
-        let max = self.smtp.settings.message_max;
+        let max = self.smtp.limits.message;
         let size = mail.size.map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
         let refused = if self.hello.is_none() {
             Some(reply::HELLO_FIRST)
         } else if self.transaction.is_some() {
             Some(reply::NESTED_MAIL)
-        } else if self.mode == Mode::Submission && self.account.is_none() {
+        } else if self.mode == Mode::Submission && self.login.is_none() {
             Some(reply::AUTH_FIRST)
         } else if size > max {
             Some(reply::TOO_BIG)
@@ -310,16 +304,27 @@ impl Session {
         if let Some(refused) = refused {
             return self.say(out, refused);
         }
-        if let (Some(account), Some(sender)) = (&self.account, &mail.envelope.sender) {
-            match self.smtp.delivery.may_send_as(account, sender) {
-                Ok(true) => {}
-                Ok(false) => return self.say(out, reply::SENDER_NOT_YOURS),
-                Err(error) => return self.unavailable(&error, out),
-            }
+        match self.sender_is_allowed(&mail) {
+            Ok(None) => {}
+            Ok(Some(refused)) => return self.say(out, refused),
+            Err(error) => return self.unavailable(&error, out),
         }
         self.transaction =
             Some(Transaction { envelope: mail.envelope, size, recipients: Vec::new(), chunks: None });
         self.say(out, reply::SENDER_OK)
+    }
+
+    /// Why an authenticated client may not send with this envelope, if so. Anybody may send with the
+    /// null sender: reading receipts have it.
+    fn sender_is_allowed(&mut self, mail: &Mail) -> Result<Option<Reply>, delivery::Error> {
+        let Some(login) = &self.login else { return Ok(None) };
+        if !self.smtp.directory.is_current(login)? {
+            self.login = None;
+            return Ok(Some(reply::AUTH_FIRST));
+        }
+        let Some(sender) = &mail.envelope.sender else { return Ok(None) };
+        let allowed = self.smtp.delivery.may_send_as(login.account.id.0, sender)?;
+        Ok((!allowed).then_some(reply::SENDER_NOT_YOURS))
     }
 
     /// RCPT. RFC 5321 §4.1.1.3.
@@ -328,22 +333,27 @@ impl Session {
         if transaction.chunks.is_some() {
             return self.say(out, reply::CHUNKS_UNDER_WAY);
         }
-        if transaction.recipients.len() >= self.smtp.settings.recipients_max {
+        if transaction.recipients.len() >= self.smtp.limits.recipients {
             return self.say(out, reply::TOO_MANY_RECIPIENTS);
         }
+        let smtputf8 = transaction.envelope.smtputf8;
         let addressee = match to {
             Rcpt::To(addressee) => addressee,
-            Rcpt::Postmaster => Addressee::new(self.smtp.delivery.postmaster()),
+            Rcpt::Postmaster => match self.smtp.delivery.postmaster() {
+                Ok(Some(address)) => Addressee::new(address),
+                Ok(None) => return self.refuse_recipient(reply::NO_SUCH_USER, out),
+                Err(error) => return self.unavailable(&error, out),
+            },
         };
-        if !transaction.envelope.smtputf8 && !addressee.mailbox.is_ascii() {
-            let refused = reply::command_error(super::command::CommandError::NeedsUtf8);
-            return self.say(out, refused);
+        if !smtputf8 && !addressee.address.is_ascii() {
+            return self.say(out, reply::command_error(CommandError::NeedsUtf8));
         }
-        let place = match self.smtp.delivery.resolve(&addressee.mailbox) {
-            Ok(Resolution::Account(account)) => Place::Account(account),
-            Ok(Resolution::Remote) if self.mode == Mode::Submission => Place::Remote,
-            Ok(Resolution::Remote) => return self.refuse_recipient(reply::RELAY_DENIED, out),
-            Ok(Resolution::NoSuchUser) => return self.refuse_recipient(reply::NO_SUCH_USER, out),
+        let place = match self.smtp.delivery.locate(&addressee.address) {
+            Ok(Place::Remote) if self.mode != Mode::Submission => {
+                return self.refuse_recipient(reply::RELAY_DENIED, out);
+            }
+            Ok(Place::Nowhere) => return self.refuse_recipient(reply::NO_SUCH_USER, out),
+            Ok(place) => place,
             Err(error) => return self.unavailable(&error, out),
         };
         if let Some(transaction) = &mut self.transaction {
@@ -374,7 +384,7 @@ impl Session {
             Some(transaction) if transaction.recipients.is_empty() => reply::NO_RECIPIENTS,
             Some(transaction) => {
                 reply::write(out, reply::GO_AHEAD);
-                return Step::Text(Collector::new(self.smtp.settings.message_max, transaction.size));
+                return Step::Text(Collector::new(self.smtp.limits.message, transaction.size));
             }
         };
         self.say(out, refused)
@@ -387,7 +397,7 @@ impl Session {
 
     /// BDAT. RFC 3030 §2: the chunk comes whatever is answered.
     fn bdat(&mut self, size: u64, last: bool) -> Step {
-        let max = self.smtp.settings.message_max;
+        let max = self.smtp.limits.message;
         if size == 0 && !last {
             self.idle_commands = self.idle_commands.saturating_add(1);
         }
@@ -444,7 +454,11 @@ impl Session {
             with: self.transmission_type(envelope.smtputf8),
         };
         let answers = if self.mode == Mode::Lmtp { Answers::Each } else { Answers::One };
-        Incoming { envelope, recipients, trace, submitter: self.account.clone(), answers, body }
+        let submitter = self
+            .login
+            .as_ref()
+            .map(|login| Submitter { account: login.account.id.0, domain: login.account.domain.0 });
+        Incoming { envelope, recipients, trace, submitter, answers, body }
     }
 
     /// The `with` of Received. RFC 3848, RFC 6531 §4.3.
@@ -458,7 +472,7 @@ impl Session {
             (_, false) => return "SMTP".into(),
         };
         let tls = if self.tls { "S" } else { "" };
-        let auth = if self.account.is_some() { "A" } else { "" };
+        let auth = if self.login.is_some() { "A" } else { "" };
         format!("{base}{tls}{auth}")
     }
 
