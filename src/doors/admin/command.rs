@@ -48,6 +48,8 @@ pub enum Command {
         /// One of its addresses.
         address: String,
     },
+    /// Computes everything derived again from the items, reads and hashes every body.
+    Verify {},
 }
 
 /// What a command came to.
@@ -75,6 +77,17 @@ pub enum Answer {
     Accounts {
         /// By domain and address.
         accounts: Vec<AccountLine>,
+    },
+    /// What a verification found.
+    Verified {
+        /// Bodies of messages that were read and hashed.
+        bodies: u64,
+        /// Their bytes.
+        body_bytes: u64,
+        /// How many problems there are; 0 is a sound store.
+        found: u64,
+        /// The first of them, in words.
+        problems: Vec<String>,
     },
     /// It was not done.
     Refused {

@@ -1,7 +1,7 @@
 //! Running a command.
 
 use super::reply::{Failure, refusal};
-use super::{Answer, Command, account, domain};
+use super::{Answer, Command, account, domain, verify};
 use crate::services::Services;
 
 /// Runs one command. Never fails: a refusal is an answer too.
@@ -19,6 +19,7 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
             account::set_password(services, address, password).await
         }
         Command::AccountDelete { address } => account::delete(services, address).await,
+        Command::Verify {} => read(services, verify::verify).await,
     };
     done.unwrap_or_else(|failure| refusal(&subject, &failure))
 }
@@ -31,7 +32,7 @@ fn subject(command: &Command) -> String {
         | Command::AccountSetPassword { address, .. }
         | Command::AccountDelete { address } => address.clone(),
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
-        Command::DomainList {} => String::new(),
+        Command::DomainList {} | Command::Verify {} => String::new(),
     }
 }
 

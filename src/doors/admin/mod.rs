@@ -10,6 +10,7 @@ mod control;
 mod domain;
 mod execute;
 mod reply;
+mod verify;
 mod web;
 
 pub use command::{AccountLine, Answer, Command, DomainLine, Secret};
