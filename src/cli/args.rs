@@ -43,7 +43,13 @@ pub(super) enum Action {
         #[command(subcommand)]
         action: QueueAction,
     },
-    /// Check settings, ports, certificate and data, without changing anything
+    /// Check the stored data: recompute what is derived, read and hash every message
+    Verify {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check settings, ports, certificate and data folder: would a server start?
     Check,
     /// Settings
     Config {

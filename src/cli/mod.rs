@@ -14,6 +14,7 @@ use clap::Parser;
 use args::{Action, Args, ConfigAction};
 use exit::Failed;
 use folkmoot::config::{Config, DEFAULTS};
+use folkmoot::doors::admin::Command;
 
 /// Does what the command line asks.
 pub(crate) fn run() -> ExitCode {
@@ -35,6 +36,7 @@ fn act(args: Args) -> Result<(), Failed> {
     let settings = Settings { file: args.config, data: args.data };
     match args.action.unwrap_or(Action::Serve) {
         Action::Serve => serve::run(&settings),
+        Action::Verify { json } => command(&settings, Command::Verify {}, json),
         Action::Check => check::run(&settings),
         Action::Config { action: ConfigAction::Defaults } => print::plain(DEFAULTS),
         Action::Domain { action } => command(&settings, action.asked(), action.json()),
@@ -43,7 +45,7 @@ fn act(args: Args) -> Result<(), Failed> {
     }
 }
 
-fn command(settings: &Settings, command: folkmoot::doors::admin::Command, json: bool) -> Result<(), Failed> {
+fn command(settings: &Settings, command: Command, json: bool) -> Result<(), Failed> {
     print::answer(ask::answer(&settings.load()?, command)?, json)
 }
 

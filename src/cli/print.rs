@@ -45,6 +45,15 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
             document(&serde_json::json!({ "message": message, "header": header }))
         }
         Answer::QueuedMessage { message, header } => plain(&queued(&message, &header)),
+        Answer::Verified { found, ref problems, .. } if json => {
+            document(&answer)?;
+            sound(found, problems.len())
+        }
+        Answer::Verified { bodies, body_bytes, found, problems } => {
+            let told: String = problems.iter().map(|p| format!("{}\n", printable(p))).collect();
+            plain(&format!("{told}{bodies} bodies with {body_bytes} bytes read, {found} problems found\n"))?;
+            sound(found, problems.len())
+        }
         Answer::Refused { why, hint } if hint.is_empty() => Err(Failed::new(exit::FAILED, why)),
         Answer::Refused { why, hint } => Err(Failed::new(exit::FAILED, format!("{why}\nTry: {hint}"))),
     }
@@ -78,6 +87,20 @@ fn queued(message: &QueueLine, header: &str) -> String {
         message.next_attempt,
         header.join("\n")
     )
+}
+
+/// A store with problems is a failure of the command.
+fn sound(found: u64, told: usize) -> Result<(), Failed> {
+    match found {
+        0 => Ok(()),
+        _ => Err(Failed::new(
+            exit::FAILED,
+            format!(
+                "the store is damaged; {told} of {found} problems are shown\nA damaged item is unreadable \
+                 alone and all else goes on. Keep a copy of the data folder before anything else"
+            ),
+        )),
+    }
 }
 
 fn document(lines: &impl Serialize) -> Result<(), Failed> {

@@ -156,8 +156,11 @@ fn commands_work_whether_the_server_runs_or_not() {
     assert!(site.fails(&["domain", "delete", "example.org"], 1).contains("--force"));
     site.ok(&["account", "delete", "bob"]);
     assert_eq!(site.ok(&["account", "list", "example.org"]).lines().count(), 2);
+    assert!(site.ok(&["verify"]).contains(" 0 problems found"));
     site.ok(&["domain", "delete", "example.org", "--force"]);
     stop(serving);
+    let verified: serde_json::Value = serde_json::from_str(&site.ok(&["verify", "--json"])).unwrap();
+    assert_eq!(verified["found"], 0);
     assert_eq!(site.ok(&["domain", "list", "--json"]).trim(), "[]");
 }
 

@@ -65,6 +65,8 @@ pub enum Command {
         /// Its id.
         id: String,
     },
+    /// Computes everything derived again from the items, reads and hashes every body.
+    Verify {},
 }
 
 /// What a command came to.
@@ -104,6 +106,17 @@ pub enum Answer {
         message: QueueLine,
         /// Its header, as far as it is not too long.
         header: String,
+    },
+    /// What a verification found.
+    Verified {
+        /// Bodies of messages that were read and hashed.
+        bodies: u64,
+        /// Their bytes.
+        body_bytes: u64,
+        /// How many problems there are; 0 is a sound store.
+        found: u64,
+        /// The first of them, in words.
+        problems: Vec<String>,
     },
     /// It was not done.
     Refused {

@@ -1,7 +1,7 @@
 //! Running a command.
 
 use super::reply::{Failure, refusal};
-use super::{Answer, Command, account, domain, queue};
+use super::{Answer, Command, account, domain, queue, verify};
 use crate::services::Services;
 
 /// Runs one command. Never fails: a refusal is an answer too.
@@ -23,6 +23,7 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
         Command::QueueShow { id } => read(services, move |s| queue::show(s, &id)).await,
         Command::QueueRetry { id } => queue::retry(services, id).await,
         Command::QueueDelete { id } => queue::delete(services, &id).await,
+        Command::Verify {} => read(services, verify::verify).await,
     };
     done.unwrap_or_else(|failure| refusal(&subject, &failure))
 }
@@ -38,6 +39,7 @@ fn subject(command: &Command) -> String {
         Command::QueueShow { id } | Command::QueueDelete { id } => id.clone(),
         Command::QueueRetry { id } => id.clone().unwrap_or_default(),
         Command::DomainList {} | Command::QueueList {} => String::new(),
+        Command::DomainList {} | Command::Verify {} => String::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod domain;
 mod execute;
 mod queue;
 mod reply;
+mod verify;
 mod web;
 
 pub use command::{AccountLine, Answer, Command, DomainLine, QueueLine, QueuedRecipientLine, Secret};
