@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use crate::doors::eas::{self, Eas};
 use crate::doors::{admin, smtp};
 use crate::net::{Http, Listener, Peer, Stream, Tls};
 use crate::services::Services;
@@ -25,7 +26,14 @@ impl Doors {
             let config = &services.config;
             Http::new(router, &config.limits, config.eas.request_max, services.shutdown.clone())
         };
-        let public = Router::new();
+        let door = Eas::new(
+            services.mailbox.clone(),
+            services.directory.clone(),
+            services.config.clone(),
+            services.shutdown.clone(),
+            services.metrics.clone(),
+        );
+        let public = eas::router(Arc::new(door));
         Self(Arc::new(Inner {
             services: services.clone(),
             // Figures and health are for the machine's own neighbours, never for the internet.

@@ -7,6 +7,11 @@ pub(super) fn folder_id(text: &str) -> Option<FolderId> {
     number(text).filter(|id| *id != 0).map(FolderId)
 }
 
+/// As [`folder_id`], for a ParentId: 0 is the top. MS-ASCMD §2.2.3.129.
+pub(super) fn parent_id(text: &str) -> Option<FolderId> {
+    number(text).map(FolderId)
+}
+
 /// An item's ServerId.
 pub(super) fn server_id(folder: FolderId, uid: Uid) -> String {
     format!("{}:{}", folder.0, uid.0)
@@ -26,6 +31,13 @@ fn number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_top_is_a_parent_and_no_folder() {
+        assert_eq!(parent_id("0"), Some(FolderId::TOP));
+        assert_eq!(folder_id("0"), None);
+        assert_eq!(parent_id("00"), None);
+    }
 
     #[test]
     fn one_form_only() {

@@ -4,15 +4,26 @@
 //! `conn`, is handled by one file of `cmd` and answered through [`reply`], the one place where errors
 //! become ActiveSync's words.
 
+mod basic;
+mod body;
 mod cmd;
+mod conn;
+pub mod device;
+mod gate;
+mod hierarchy;
 mod ids;
 mod parked;
+mod policy;
 mod render;
 mod reply;
 mod request;
+mod respond;
 mod session;
 mod state;
+#[cfg(test)]
+mod tests;
 
+pub use conn::router;
 pub use parked::Parked;
 pub use reply::{Failure, Reply, Status};
 pub use request::{Command, Query, Version};

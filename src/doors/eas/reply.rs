@@ -3,9 +3,15 @@
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use wbxml::{Element, Tag, Version};
+use wbxml::{
+    Element, Tag, Version, airsync, composemail, find, folderhierarchy, getitemestimate, itemoperations,
+    meetingresponse, moveitems, ping, provision, resolverecipients, search, settings, validatecert,
+};
 
+use super::request::Command;
+use crate::directory::{self, AuthError};
 use crate::mailbox;
+use crate::net::BodyError;
 
 /// What a command answers.
 #[derive(Debug)]
@@ -14,6 +20,9 @@ pub enum Reply {
     Empty,
     /// A WBXML document.
     Document(Element<'static>),
+    /// As a document, of a client that begins anew: it is told the server's abilities once more
+    /// (MS-ASHTTP §2.2.4.1.2.4). Made by `conn` alone.
+    Beginning(Element<'static>),
     /// A WBXML document and the parts that it refers to by number from 1. MS-ASCMD §2.2.1.10.1.
     Multipart(Element<'static>, Vec<Bytes>),
     /// Octets that are no WBXML, with their media type. GetAttachment.
@@ -59,6 +68,7 @@ pub enum Status {
     DeviceNotProvisioned = 142,
     PolicyRefresh = 143,
     InvalidPolicyKey = 144,
+    ExternallyManagedDevicesNotAllowed = 145,
     UnexpectedItemClass = 147,
     InvalidStoredRequest = 149,
     ItemNotFound = 150,
@@ -69,6 +79,8 @@ pub enum Status {
     InvalidDestinationFolder = 156,
     DeviceInformationRequired = 165,
     InvalidAccountId = 166,
+    NoPicture = 173,
+    MaximumDevicesReached = 177,
     InvalidSmartForwardParameters = 179,
     InvalidRecipients = 183,
 }
@@ -91,6 +103,9 @@ impl Status {
             | Self::DeviceIsBlockedForThisUser
             | Self::AccessDenied
             | Self::AccountDisabled
+            | Self::DeviceNotFullyProvisionable
+            | Self::ExternallyManagedDevicesNotAllowed
+            | Self::MaximumDevicesReached
             | Self::SyncStateNotFound => StatusCode::FORBIDDEN,
             Self::CommandNotSupported => StatusCode::NOT_IMPLEMENTED,
             Self::RemoteWipeRequested
@@ -151,6 +166,110 @@ impl From<crate::store::Error> for Failure {
     fn from(e: crate::store::Error) -> Self {
         mailbox::Error::Store(e).into()
     }
+}
+
+impl From<directory::Error> for Failure {
+    fn from(e: directory::Error) -> Self {
+        use directory::Error;
+        match e {
+            Error::Missing => Status::ItemNotFound.into(),
+            Error::Exists | Error::InUse | Error::Invalid(_) | Error::TooMany(_) => {
+                Status::InvalidContent.into()
+            }
+            Error::NoEntropy => Status::ServerErrorRetryLater.into(),
+            Error::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<crate::clock::NoEntropy> for Failure {
+    fn from(_: crate::clock::NoEntropy) -> Self {
+        Status::ServerErrorRetryLater.into()
+    }
+}
+
+/// The HTTP status of a login that failed, and after how many seconds the client may try again.
+/// MS-ASHTTP §2.2.2.
+pub(super) fn refused_login(e: &AuthError) -> (StatusCode, Option<u64>) {
+    match e {
+        AuthError::Refused => (StatusCode::UNAUTHORIZED, None),
+        AuthError::Denied => (StatusCode::FORBIDDEN, None),
+        AuthError::TooMany { retry_after } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(retry_after.as_secs().max(1)))
+        }
+        AuthError::Busy | AuthError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(10)),
+    }
+}
+
+/// The HTTP status of a body that was not had whole.
+pub(super) fn refused_body(e: BodyError) -> StatusCode {
+    match e {
+        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A command's own element and the status in it, to tell a failure of the whole request. GetAttachment
+/// has neither.
+pub(super) fn root(command: Command) -> Option<(Tag, Tag)> {
+    Some(match command {
+        Command::Sync => (airsync::SYNC, airsync::STATUS),
+        Command::SendMail => (composemail::SEND_MAIL, composemail::STATUS),
+        Command::SmartForward => (composemail::SMART_FORWARD, composemail::STATUS),
+        Command::SmartReply => (composemail::SMART_REPLY, composemail::STATUS),
+        Command::GetAttachment => return None,
+        Command::FolderSync => (folderhierarchy::FOLDER_SYNC, folderhierarchy::STATUS),
+        Command::FolderCreate => (folderhierarchy::FOLDER_CREATE, folderhierarchy::STATUS),
+        Command::FolderDelete => (folderhierarchy::FOLDER_DELETE, folderhierarchy::STATUS),
+        Command::FolderUpdate => (folderhierarchy::FOLDER_UPDATE, folderhierarchy::STATUS),
+        Command::MoveItems => (moveitems::MOVE_ITEMS, moveitems::STATUS),
+        Command::GetItemEstimate => (getitemestimate::GET_ITEM_ESTIMATE, getitemestimate::STATUS),
+        Command::MeetingResponse => (meetingresponse::MEETING_RESPONSE, meetingresponse::STATUS),
+        Command::Search => (search::SEARCH, search::STATUS),
+        Command::Settings => (settings::SETTINGS, settings::STATUS),
+        Command::Ping => (ping::PING, ping::STATUS),
+        Command::ItemOperations => (itemoperations::ITEM_OPERATIONS, itemoperations::STATUS),
+        Command::Provision => (provision::PROVISION, provision::STATUS),
+        Command::ResolveRecipients => (resolverecipients::RESOLVE_RECIPIENTS, resolverecipients::STATUS),
+        Command::ValidateCert => (validatecert::VALIDATE_CERT, validatecert::STATUS),
+        Command::Find => (find::FIND, find::STATUS),
+    })
+}
+
+/// FolderCreate. MS-ASCMD §2.2.3.177.3.
+pub(super) fn folder_create_status(e: &mailbox::Error) -> u8 {
+    match e {
+        mailbox::Error::Exists => 2,
+        mailbox::Error::Missing => 5,
+        mailbox::Error::Stale => 9,
+        mailbox::Error::Invalid(_) => 10,
+        mailbox::Error::Denied | mailbox::Error::OverQuota => 6,
+        mailbox::Error::Store(e) => server_error(e),
+    }
+}
+
+/// FolderUpdate, of a folder that was found. MS-ASCMD §2.2.3.177.6.
+pub(super) fn folder_update_status(e: &mailbox::Error) -> u8 {
+    folder_create_status(e)
+}
+
+/// FolderDelete, of a folder that was found. MS-ASCMD §2.2.3.177.4.
+pub(super) fn folder_delete_status(e: &mailbox::Error) -> u8 {
+    match e {
+        mailbox::Error::Missing => 4,
+        mailbox::Error::Invalid(_) => 3,
+        mailbox::Error::Stale => 9,
+        mailbox::Error::Exists | mailbox::Error::Denied | mailbox::Error::OverQuota => 6,
+        mailbox::Error::Store(e) => server_error(e),
+    }
+}
+
+/// 6, "an error occurred on the server", for the commands on folders: the client tries again with the
+/// same key, and what was carried out after all is recognised.
+fn server_error(e: &crate::store::Error) -> u8 {
+    tracing::error!(error = %e, "a change of folders failed");
+    6
 }
 
 impl Failure {

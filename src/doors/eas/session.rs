@@ -1,13 +1,24 @@
 //! One request's user and device, as the commands see them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::device::Device;
 use super::parked::Parked;
+use super::policy::PolicyDigest;
+use super::reply::{Failure, Status};
 use super::request::{Query, Version};
 use crate::config::Config;
 use crate::directory::{Account, Directory, Domain};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
+use crate::metrics::Metrics;
 use crate::net::Shutdown;
+
+/// Store reads and other work off the sockets' threads at the same time; more wait their turn.
+const BLOCKING_MAX: usize = 16;
 
 /// What the door stands on.
 pub struct Eas {
@@ -21,6 +32,67 @@ pub struct Eas {
     pub parked: Parked,
     /// How the server ends.
     pub shutdown: Shutdown,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What a device has applied when it has applied today's policy.
+    pub(super) policy: PolicyDigest,
+    blocking: Semaphore,
+    requests: AtomicU64,
+}
+
+impl Eas {
+    /// The door over a server's folders and directory.
+    pub fn new(
+        mailbox: Mailbox,
+        directory: Directory,
+        config: Arc<Config>,
+        shutdown: Shutdown,
+        metrics: Metrics,
+    ) -> Self {
+        let policy = PolicyDigest::of(&config.eas.policy);
+        let blocking = Semaphore::new(BLOCKING_MAX);
+        Self {
+            mailbox,
+            directory,
+            config,
+            parked: Parked::default(),
+            shutdown,
+            metrics,
+            policy,
+            blocking,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of a request that begins, for the log.
+    pub(super) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Runs `work`, which reads more than a few rows or computes for long, where it does not hold up
+    /// the sockets.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let Ok(_place) = self.blocking.acquire().await else {
+            return Err(Status::ServerErrorRetryLater.into());
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(e) => match e.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is being shut down.
+                Err(_) => Err(Status::ServerErrorRetryLater.into()),
+            },
+        }
+    }
 }
 
 /// An authenticated request.
@@ -31,12 +103,18 @@ pub struct Session {
     pub account: Account,
     /// The account's domain.
     pub domain: Domain,
-    /// The device's number in the store, drawn when it was first seen.
+    /// The device's number in the store, drawn when it was first seen; [`Origin::OTHER`] for a probe,
+    /// of which nothing is kept.
     pub device: Origin,
+    /// What is known of the device.
+    pub registered: Device,
     /// The protocol version of this request.
     pub version: Version,
     /// What the request line said.
     pub query: Query,
+    /// The request body where it is a message and not a WBXML document: SendMail, SmartReply and
+    /// SmartForward before 14.0 (MS-ASCMD §2.2.1.17).
+    pub message: Bytes,
 }
 
 impl Session {
@@ -53,5 +131,10 @@ impl Session {
     /// True from this version on.
     pub fn at_least(&self, version: Version) -> bool {
         self.version >= version
+    }
+
+    /// True for a device that only tries whether the account works, see [`Device::is_probe`].
+    pub fn is_probe(&self) -> bool {
+        self.registered.is_probe()
     }
 }

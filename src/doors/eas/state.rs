@@ -39,7 +39,12 @@ pub(super) fn collection(
 
 /// A record of this door.
 pub(super) fn read<T: DeserializeOwned>(from: &dyn Read, key: &[u8]) -> Result<Option<T>, Error> {
-    from.get(key)?.map(|bytes| decode_v(VERSION, &bytes)).transpose()
+    from.get(key)?.map(|bytes| decode(&bytes)).transpose()
+}
+
+/// A record of this door from its bytes.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    decode_v(VERSION, bytes)
 }
 
 /// The bytes of a record of this door.

@@ -1,5 +1,10 @@
 //! The commands, a file each.
 
 pub(super) mod estimate;
+pub(super) mod folder_create;
+pub(super) mod folder_delete;
+pub(super) mod folder_sync;
+pub(super) mod folder_update;
 pub(super) mod ping;
+pub(super) mod provision;
 pub(super) mod sync;

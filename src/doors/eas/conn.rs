@@ -1,0 +1,335 @@
+//! From an HTTP request to a command and back. MS-ASHTTP §2.2, §3.2.5.
+//!
+//! The order of the checks: method, login, request line, body, device, document, policy. Nothing is
+//! read of a body whose sender is not known, nothing is decided about a device that did not log in.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use futures::FutureExt;
+use tracing::Instrument;
+use wbxml::{Element, Limits, decode, folderhierarchy};
+
+use super::basic::{self, Basic};
+use super::body::{self, Coding};
+use super::cmd;
+use super::device::{self, Device};
+use super::gate::{self, Asked};
+use super::reply::{self, Failure, Reply, Status};
+use super::request::{BadQuery, Command, Query, Version, version_of};
+use super::respond;
+use super::session::{Eas, Session};
+use crate::clock::instant;
+use crate::directory::{Login, Service};
+use crate::mailbox::Origin;
+use crate::net::{Peer, read_body};
+
+/// The path, whose case does not count: clients write it in several ways.
+const PATH: &str = "/Microsoft-Server-ActiveSync";
+
+/// The door's routes. Other spellings of its paths are caught by a fallback, so it can be merged with
+/// routers that have none.
+pub fn router(eas: Arc<Eas>) -> Router {
+    Router::new().route(PATH, any(activesync)).fallback(other_spelling).with_state(eas)
+}
+
+async fn other_spelling(state: State<Arc<Eas>>, request: Request) -> Response {
+    let path = request.uri().path();
+    if path.trim_end_matches('/').eq_ignore_ascii_case(PATH) {
+        activesync(state, request).await
+    } else {
+        respond::http(StatusCode::NOT_FOUND)
+    }
+}
+
+async fn activesync(State(eas): State<Arc<Eas>>, request: Request) -> Response {
+    let number = eas.next_request();
+    let span = tracing::info_span!("eas", request = number);
+    Box::pin(answer(eas, request)).instrument(span).await
+}
+
+async fn answer(eas: Arc<Eas>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST && parts.method != Method::OPTIONS {
+        return respond::method_not_allowed();
+    }
+    let login = match login(&eas, &parts).await {
+        Ok(login) => login,
+        Err(refused) => return refused,
+    };
+    if parts.method == Method::OPTIONS {
+        return respond::options();
+    }
+    let head = match Head::read(&parts) {
+        Ok(head) => head,
+        Err(status) => {
+            tracing::info!(account = login.account.id.0, http = status.as_u16(), "refused a request line");
+            return respond::http(status);
+        }
+    };
+    // The header is not needed any more, and would keep memory while the request waits.
+    drop(parts);
+    let started = instant();
+    let (command, version, gzip) = (head.query.command, head.version, head.takes_gzip);
+    let device_id = head.query.device_id.clone();
+    let account = login.account.id.0;
+    let outcome = handle(&eas, login, head, body).await;
+    let (status, response) = respond::finished(&eas, outcome, command, version, gzip).await;
+    let took = started.elapsed();
+    eas.metrics.eas_command(command.name(), respond::class(response.status(), status.as_deref()), took);
+    tracing::info!(
+        account,
+        device = %device_id,
+        command = command.name(),
+        version = device::version_text(version),
+        status = status.as_deref(),
+        http = response.status().as_u16(),
+        ms = took.as_millis(),
+        "answered"
+    );
+    response
+}
+
+/// Who asks; `Err` is the refusal.
+async fn login(eas: &Eas, parts: &Parts) -> Result<Login, Response> {
+    let Some(Basic { user, password }) = basic::credentials(&parts.headers) else {
+        return Err(respond::challenge());
+    };
+    let address = peer(parts);
+    let checked = eas.directory.authenticate(&user, &password, address, Service::Eas).await;
+    checked.map_err(|e| {
+        eas.metrics.auth_failure(Service::Eas.name());
+        let (status, retry_after) = reply::refused_login(&e);
+        match status {
+            StatusCode::UNAUTHORIZED => respond::challenge(),
+            status => respond::later(status, retry_after),
+        }
+    })
+}
+
+/// Where the request came from.
+fn peer(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip())
+}
+
+/// What the request line and the headers say.
+struct Head {
+    query: Query,
+    version: Version,
+    /// The policy key; 0 is none.
+    key: Option<u32>,
+    user_agent: String,
+    coding: Coding,
+    is_message: bool,
+    takes_gzip: bool,
+}
+
+impl Head {
+    fn read(parts: &Parts) -> Result<Self, StatusCode> {
+        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+        let line = parts.uri.query().ok_or(StatusCode::BAD_REQUEST)?;
+        let mut query = Query::parse(line).map_err(|e| match e {
+            BadQuery::UnknownCommand => StatusCode::NOT_IMPLEMENTED,
+            BadQuery::Malformed | BadQuery::UnknownVersion => StatusCode::BAD_REQUEST,
+        })?;
+        let version = match query.version {
+            Some(version) => version,
+            None => text("MS-ASProtocolVersion").and_then(version_of).ok_or(StatusCode::BAD_REQUEST)?,
+        };
+        let key = query.policy_key.or_else(|| text("X-MS-PolicyKey").and_then(|key| key.parse().ok()));
+        query.accept_multipart |= text("MS-ASAcceptMultiPart").is_some_and(|t| t.eq_ignore_ascii_case("T"));
+        let media_type = text("Content-Type").unwrap_or_default();
+        Ok(Self {
+            version,
+            key: key.filter(|key| *key != 0),
+            user_agent: text("User-Agent").unwrap_or_default().to_owned(),
+            coding: Coding::of(&parts.headers)?,
+            is_message: sends_mail(query.command)
+                && (version < Version::V14_0
+                    || media_type.to_ascii_lowercase().starts_with("message/rfc822")),
+            takes_gzip: takes_gzip(&parts.headers),
+            query,
+        })
+    }
+}
+
+/// SendMail and its kind: before 14.0 their body is a message. MS-ASCMD §2.2.1.17.
+fn sends_mail(command: Command) -> bool {
+    matches!(command, Command::SendMail | Command::SmartReply | Command::SmartForward)
+}
+
+/// Whether the client reads gzip. RFC 9110 §12.5.3.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
+    accepted.flat_map(|list| list.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+async fn handle(eas: &Arc<Eas>, login: Login, head: Head, body: Body) -> Result<Reply, Failure> {
+    let body = read(eas, &head, body).await?;
+    let device = device(eas, &login, &head).await?;
+    let (command, key) = (head.query.command, head.key);
+    let session = Session {
+        eas: eas.clone(),
+        account: login.account,
+        domain: login.domain,
+        device: Origin(device.number),
+        registered: device,
+        version: head.version,
+        query: head.query,
+        message: if head.is_message { body.clone() } else { Bytes::new() },
+    };
+    let request =
+        if head.is_message || body.is_empty() { None } else { Some(document(eas, command, &body)?) };
+    if request.is_none() && !head.is_message && !may_be_empty(command) {
+        return Err(Status::InvalidContent.into());
+    }
+    let asked = Asked {
+        device: &session.registered,
+        command,
+        version: session.version,
+        key,
+        request: request.as_ref(),
+    };
+    gate::check(&asked, eas.policy, eas.config.eas.require_provisioning)?;
+    if session.is_probe() && !is_for_probes(command) {
+        return Err(Status::DeviceIdMissingOrInvalid.into());
+    }
+    let is_beginning = command == Command::FolderSync
+        && request.as_ref().and_then(|r| r.text_of(folderhierarchy::SYNC_KEY)) == Some("0");
+    let handled = AssertUnwindSafe(dispatch(&session, request.as_ref())).catch_unwind().await;
+    match handled {
+        Ok(Ok(Reply::Document(document))) if is_beginning => Ok(Reply::Beginning(document)),
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            tracing::error!(
+                command = command.name(),
+                panic = panic_text(&*panic),
+                "a command ended in a bug"
+            );
+            Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+/// The body as it was before it was compressed.
+async fn read(eas: &Eas, head: &Head, body: Body) -> Result<Bytes, Failure> {
+    let most = eas.config.eas.request_max;
+    let came = read_body(body, most).await.map_err(|e| Failure::Http(reply::refused_body(e)))?;
+    match head.coding {
+        Coding::Identity => Ok(came),
+        Coding::Gzip if came.is_empty() => Ok(came),
+        Coding::Gzip => {
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            eas.blocking(move || body::unpack(&came, most).map_err(Failure::Http)).await
+        }
+    }
+}
+
+/// The device's row; made when it comes for the first time, written down anew now and then.
+async fn device(eas: &Eas, login: &Login, head: &Head) -> Result<Device, Failure> {
+    let account = login.account.id;
+    let now = eas.mailbox.clock().now();
+    let came = Device::new(&head.query, &head.user_agent, head.version, now);
+    if came.is_probe() {
+        return Ok(came);
+    }
+    let store = eas.mailbox.store();
+    let most = eas.config.eas.devices_max;
+    let stored = device::stored(&store.read()?, account, &head.query, &head.user_agent, head.version, now)?;
+    match stored {
+        Some((device, false)) => Ok(device),
+        Some((device, true)) => {
+            // Runs to its end by itself; the request need not wait for it.
+            drop(store.write_async(move |tx| device::seen(tx, account, came, most)));
+            Ok(device)
+        }
+        None => {
+            let made = store.write_async(move |tx| device::seen(tx, account, came, most)).await?;
+            made.ok_or_else(|| Status::MaximumDevicesReached.into())
+        }
+    }
+}
+
+fn document<'b>(eas: &Eas, command: Command, body: &'b Bytes) -> Result<Element<'b>, Failure> {
+    let bytes = usize::try_from(eas.config.eas.request_max).unwrap_or(usize::MAX);
+    let request = decode(body, &Limits { bytes, ..Limits::default() }).map_err(|e| {
+        tracing::info!(command = command.name(), error = %e, "not WBXML");
+        Failure::from(Status::InvalidWbxml)
+    })?;
+    match reply::root(command) {
+        Some((root, _)) if root == request.tag() => Ok(request),
+        _ => Err(Status::InvalidXml.into()),
+    }
+}
+
+/// Commands that say something without a body. MS-ASHTTP §2.2.1.1.3.
+fn may_be_empty(command: Command) -> bool {
+    matches!(command, Command::Sync | Command::Ping | Command::GetAttachment)
+}
+
+/// What a device asks that only tries the account.
+fn is_for_probes(command: Command) -> bool {
+    matches!(command, Command::FolderSync | Command::Provision | Command::Settings)
+}
+
+/// The commands that [`dispatch`] knows, as they are told to clients.
+pub(super) const SERVED: &[Command] = &[
+    Command::Sync,
+    Command::FolderSync,
+    Command::FolderCreate,
+    Command::FolderDelete,
+    Command::FolderUpdate,
+    Command::GetItemEstimate,
+    Command::Ping,
+    Command::Provision,
+];
+
+/// Each future is boxed, so that a request that waits is no larger than its own command.
+async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Reply, Failure> {
+    match session.query.command {
+        Command::Sync => Box::pin(cmd::sync::run(session, request)).await,
+        Command::FolderSync => Box::pin(cmd::folder_sync::run(session, request)).await,
+        Command::FolderCreate => Box::pin(cmd::folder_create::run(session, request)).await,
+        Command::FolderDelete => Box::pin(cmd::folder_delete::run(session, request)).await,
+        Command::FolderUpdate => Box::pin(cmd::folder_update::run(session, request)).await,
+        Command::GetItemEstimate => Box::pin(cmd::estimate::run(session, request)).await,
+        Command::Ping => Box::pin(cmd::ping::run(session, request)).await,
+        Command::Provision => Box::pin(cmd::provision::run(session, request)).await,
+        _ => Err(Status::CommandNotSupported.into()),
+    }
+}
+
+/// What a panic said, if it said something.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        let takes = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
+            takes_gzip(&headers)
+        };
+        assert!(takes("gzip") && takes("deflate, GZIP;q=0.5") && takes("br,gzip, *"));
+        assert!(!takes("deflate") && !takes("gzip;q=0") && !takes("") && !takes_gzip(&HeaderMap::new()));
+    }
+}

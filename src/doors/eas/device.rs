@@ -1,0 +1,507 @@
+//! Devices: which ones an account has, what policy each has applied, and whether it is to be wiped.
+//!
+//! A device is known by the id it calls itself. Its row is made by its first command and changed by
+//! provisioning and by the administrator; requests only read it.
+
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+use wbxml::{Element, settings};
+
+use super::policy::PolicyDigest;
+use super::request::{Query, Version};
+use super::state::{self, device_row};
+use crate::clock::Millis;
+use crate::directory::AccountId;
+use crate::mailbox::{self, Origin};
+use crate::store::keys::{Key, Table};
+use crate::store::{self, Order, Read, Tx};
+
+/// How old `last_seen` may grow before a request writes it anew.
+const SEEN_EVERY: Millis = 5 * 60_000;
+/// Longest User-Agent and piece of device information kept, in octets.
+const TEXT_MAX: usize = 256;
+/// The DeviceId with which Android tries an account before it is set up.
+const PROBE: &str = "validate";
+
+/// A device of an account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// Its number in the store, by which changes are told to be its own.
+    pub number: u64,
+    /// DeviceId: as it calls itself.
+    pub id: String,
+    /// DeviceType.
+    pub device_type: String,
+    /// User-Agent of its latest request.
+    pub user_agent: String,
+    /// When it first came.
+    pub first_seen: Millis,
+    /// When it last came, a few minutes more or less.
+    pub last_seen: Millis,
+    /// The protocol version it spoke last, e.g. `16.1`.
+    pub version: String,
+    /// What it says about itself.
+    pub information: Information,
+    /// What policy it has.
+    pub policy: PolicyState,
+    /// Whether it is to be wiped, or was.
+    pub wipe: Option<Wipe>,
+    /// Refused by the administrator, or since it was wiped.
+    pub blocked: bool,
+}
+
+/// What a device says about itself. MS-ASCMD §2.2.3.45.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub struct Information {
+    pub model: Option<String>,
+    pub imei: Option<String>,
+    pub friendly_name: Option<String>,
+    pub os: Option<String>,
+    pub os_language: Option<String>,
+    pub phone_number: Option<String>,
+    pub mobile_operator: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// Where a device stands in provisioning. MS-ASPROV §3.1.5.1.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct PolicyState {
+    /// The key of the policy it has applied.
+    pub key: Option<u32>,
+    /// Which policy that was.
+    pub applied: Option<PolicyDigest>,
+    /// The temporary key it was given last, and of which policy.
+    pub offered: Option<(u32, PolicyDigest)>,
+    /// True once `offered` was acknowledged and `key` given for it; asked again, `key` is the answer.
+    pub acknowledged: bool,
+}
+
+/// A wipe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Wipe {
+    /// True to remove the account and its data from the device only (16.1); false to remove everything.
+    pub account_only: bool,
+    /// How far it is.
+    pub state: WipeState,
+    /// When it got there.
+    pub at: Millis,
+}
+
+/// How far a wipe is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WipeState {
+    /// The administrator wants it; the device does not know.
+    Requested,
+    /// The device was told.
+    Sent,
+    /// The device says that it is wiped. It is blocked from then on.
+    Acknowledged,
+    /// The device says that it cannot; it is told again.
+    Failed,
+}
+
+impl Information {
+    /// Takes over what a device says: the children of DeviceInformation's Set. What it does not say
+    /// stays as it was.
+    pub(super) fn take(&mut self, set: &Element<'_>) {
+        for (tag, kept) in [
+            (settings::MODEL, &mut self.model),
+            (settings::IMEI, &mut self.imei),
+            (settings::FRIENDLY_NAME, &mut self.friendly_name),
+            (settings::OS, &mut self.os),
+            (settings::OS_LANGUAGE, &mut self.os_language),
+            (settings::PHONE_NUMBER, &mut self.phone_number),
+            (settings::MOBILE_OPERATOR, &mut self.mobile_operator),
+            (settings::USER_AGENT, &mut self.user_agent),
+        ] {
+            if let Some(text) = set.text_of(tag) {
+                *kept = Some(clipped(text)).filter(|text| !text.is_empty());
+            }
+        }
+    }
+}
+
+impl Device {
+    /// A device seen for the first time.
+    pub(super) fn new(query: &Query, user_agent: &str, version: Version, now: Millis) -> Self {
+        Self {
+            number: Origin::OTHER.0,
+            id: query.device_id.clone(),
+            device_type: query.device_type.clone(),
+            user_agent: clipped(user_agent),
+            first_seen: now,
+            last_seen: now,
+            version: version_text(version).to_owned(),
+            information: Information::default(),
+            policy: PolicyState::default(),
+            wipe: None,
+            blocked: false,
+        }
+    }
+
+    /// Android's try before it sets an account up, whose id is the same on every phone: nothing is
+    /// kept of it.
+    pub fn is_probe(&self) -> bool {
+        self.id.eq_ignore_ascii_case(PROBE)
+    }
+
+    /// The wipe that the device is still to carry out.
+    pub fn wipe_due(&self) -> Option<Wipe> {
+        self.wipe.filter(|wipe| wipe.state != WipeState::Acknowledged)
+    }
+
+    /// Whether the row is worth writing for a request of `now`.
+    fn differs(&self, query: &Query, user_agent: &str, version: Version, now: Millis) -> bool {
+        !(0..SEEN_EVERY).contains(&now.saturating_sub(self.last_seen))
+            || self.user_agent != clipped(user_agent)
+            || self.version != version_text(version)
+            || self.device_type != query.device_type
+    }
+
+    /// A device that is forgotten loses nothing but its state; one that must not come back, or is to be
+    /// wiped, must not be forgotten.
+    fn may_be_forgotten(&self) -> bool {
+        self.wipe.is_none() && !self.blocked
+    }
+}
+
+/// The device of a request as it is stored, and whether a request of now should be written down by
+/// [`seen`]. Reads only.
+pub(super) fn stored(
+    read: &dyn Read,
+    account: AccountId,
+    query: &Query,
+    user_agent: &str,
+    version: Version,
+    now: Millis,
+) -> Result<Option<(Device, bool)>, store::Error> {
+    let found = device(read, account, &query.device_id)?;
+    Ok(found.map(|device| {
+        let differs = device.differs(query, user_agent, version, now);
+        (device, differs)
+    }))
+}
+
+/// Writes down that a device came, making it if it is new. `None` when the account has as many devices
+/// as it may and none of them can be forgotten.
+pub(super) fn seen(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    came: Device,
+    devices_max: u32,
+) -> Result<Option<Device>, store::Error> {
+    let device = match device(tx, account, &came.id)? {
+        Some(before) => Device {
+            device_type: came.device_type,
+            user_agent: came.user_agent,
+            version: came.version,
+            last_seen: came.last_seen,
+            ..before
+        },
+        None => {
+            if !make_room(tx, account, devices_max)? {
+                return Ok(None);
+            }
+            Device { number: tx.new_id()?, ..came }
+        }
+    };
+    put(tx, account, &device);
+    Ok(Some(device))
+}
+
+/// Forgets the longest unused devices until there is room for one more.
+fn make_room(tx: &mut Tx<'_>, account: AccountId, devices_max: u32) -> Result<bool, store::Error> {
+    let most = usize::try_from(devices_max.max(1)).unwrap_or(usize::MAX);
+    let mut all = devices(tx, account)?;
+    let mut count = all.len();
+    all.retain(Device::may_be_forgotten);
+    all.sort_by_key(|device| device.last_seen);
+    for oldest in all {
+        if count < most {
+            break;
+        }
+        remove(tx, account, &oldest.id)?;
+        tracing::info!(account = account.0, device = %oldest.id, "forgot the longest unused device");
+        count = count.saturating_sub(1);
+    }
+    Ok(count < most)
+}
+
+/// Changes a device's row.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device.
+pub(super) fn update<T>(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    id: &str,
+    change: impl FnOnce(&mut Device) -> Result<T, mailbox::Error>,
+) -> Result<T, mailbox::Error> {
+    let mut device = device(tx, account, id)?.ok_or(mailbox::Error::Missing)?;
+    let result = change(&mut device)?;
+    put(tx, account, &device);
+    Ok(result)
+}
+
+/// An account's devices, in the order of their ids.
+pub fn devices(read: &dyn Read, account: AccountId) -> Result<Vec<Device>, store::Error> {
+    let mut found = Vec::new();
+    let mut damaged = None;
+    read.scan(&Key::of(Table::Device).u64(account.0).range(), Order::Forward, &mut |_, row| {
+        match state::decode(row) {
+            Ok(device) => found.push(device),
+            Err(e) => damaged = Some(e),
+        }
+        if damaged.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    damaged.map_or(Ok(found), Err)
+}
+
+/// The device that calls itself `id`.
+pub fn device(read: &dyn Read, account: AccountId, id: &str) -> Result<Option<Device>, store::Error> {
+    state::read(read, &device_row(Table::Device, account.0, id))
+}
+
+/// Has a device wiped when it next comes; until then and since, it gets nothing else.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device; [`mailbox::Error::Invalid`] for wiping the account
+/// only from a device that is too old to understand that (MS-ASPROV §2.2.2.1: 16.1).
+pub fn request_wipe(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    account: AccountId,
+    id: &str,
+    account_only: bool,
+) -> Result<(), mailbox::Error> {
+    update(tx, account, id, |device| {
+        if account_only && device.version != version_text(Version::V16_1) {
+            return Err(mailbox::Error::Invalid(
+                "the device speaks a protocol version before 16.1 and can only be wiped as a whole",
+            ));
+        }
+        device.wipe = Some(Wipe { account_only, state: WipeState::Requested, at: now });
+        Ok(())
+    })
+}
+
+/// Takes a wipe back that the device has not acknowledged. One that was sent may be under way.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device, [`mailbox::Error::Invalid`] when there is no such
+/// wipe.
+pub fn cancel_wipe(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+    update(tx, account, id, |device| {
+        device.wipe_due().ok_or(mailbox::Error::Invalid("no wipe of the device is under way"))?;
+        device.wipe = None;
+        Ok(())
+    })
+}
+
+/// Refuses a device.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device.
+pub fn block(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+    update(tx, account, id, |device| {
+        device.blocked = true;
+        Ok(())
+    })
+}
+
+/// Lets a device in again that was blocked or wiped. It has to provision anew.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device.
+pub fn allow(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+    update(tx, account, id, |device| {
+        device.blocked = false;
+        if device.wipe_due().is_none() {
+            device.wipe = None;
+        }
+        device.policy = PolicyState::default();
+        Ok(())
+    })
+}
+
+/// Forgets a device and all that is kept for it. It may come back as a new one.
+///
+/// # Errors
+/// [`mailbox::Error::Missing`] without such a device.
+pub fn forget(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+    device(tx, account, id)?.ok_or(mailbox::Error::Missing)?;
+    Ok(remove(tx, account, id)?)
+}
+
+/// Forgets all devices of an account, which is being deleted.
+pub fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
+    for table in [
+        Table::Device,
+        Table::CollectionState,
+        Table::HierarchyState,
+        Table::RememberedPing,
+        Table::RememberedSync,
+        Table::SentClientId,
+    ] {
+        delete_range(tx, Key::of(table).u64(account.0))?;
+    }
+    Ok(())
+}
+
+fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), store::Error> {
+    for table in [Table::CollectionState, Table::SentClientId] {
+        delete_range(tx, Key::of(table).u64(account.0).text(id))?;
+    }
+    for table in [Table::Device, Table::HierarchyState, Table::RememberedPing, Table::RememberedSync] {
+        tx.delete(device_row(table, account.0, id));
+    }
+    Ok(())
+}
+
+fn delete_range(tx: &mut Tx<'_>, of: Key) -> Result<(), store::Error> {
+    let mut keys = Vec::new();
+    tx.scan(&of.range(), Order::Forward, &mut |key, _| {
+        keys.push(key.to_vec());
+        ControlFlow::Continue(())
+    })?;
+    keys.into_iter().for_each(|key| tx.delete(key));
+    Ok(())
+}
+
+fn put(tx: &mut Tx<'_>, account: AccountId, device: &Device) {
+    tx.put(device_row(Table::Device, account.0, &device.id), state::row(device));
+}
+
+/// A version as it stands in MS-ASProtocolVersion.
+pub(super) fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::V12_1 => "12.1",
+        Version::V14_0 => "14.0",
+        Version::V14_1 => "14.1",
+        Version::V16_0 => "16.0",
+        Version::V16_1 => "16.1",
+    }
+}
+
+/// Text from a device, fit for a list on a terminal: bounded and without controls.
+pub(super) fn clipped(text: &str) -> String {
+    let mut clipped: String = text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect();
+    clipped.truncate(clipped.floor_char_boundary(TEXT_MAX));
+    clipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::sync::SyncKey;
+    use crate::store::Store;
+
+    const OWNER: AccountId = AccountId(7);
+
+    fn came(id: &str, now: Millis) -> Device {
+        let query = Query::parse(&format!("Cmd=Sync&DeviceId={id}&DeviceType=Phone")).unwrap();
+        Device::new(&query, "Agent/1\u{7}", Version::V16_1, now)
+    }
+
+    fn see(store: &Store, id: &str, now: Millis, most: u32) -> Option<Device> {
+        let device = came(id, now);
+        store.write(move |tx| seen(tx, OWNER, device, most)).unwrap()
+    }
+
+    fn act(
+        store: &Store,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<(), mailbox::Error> + Send + 'static,
+    ) -> Result<(), mailbox::Error> {
+        store.write(f)
+    }
+
+    #[test]
+    fn a_device_keeps_its_number() {
+        let store = Store::in_memory().unwrap();
+        let first = see(&store, "A", 1_000, 5).unwrap();
+        let again = see(&store, "A", 9_000, 5).unwrap();
+        assert_ne!(first.number, 0);
+        assert_eq!((again.number, again.first_seen, again.last_seen), (first.number, 1_000, 9_000));
+        assert_ne!(see(&store, "B", 1, 5).unwrap().number, first.number);
+        assert_eq!(first.user_agent, "Agent/1");
+        let query = Query::parse("Cmd=Sync&DeviceId=A&DeviceType=Phone").unwrap();
+        let stored = |agent: &str, now| {
+            stored(&store.read().unwrap(), OWNER, &query, agent, Version::V16_1, now).unwrap().unwrap().1
+        };
+        assert!(!stored("Agent/1", 10_000), "a request a second later writes nothing");
+        assert!(stored("Agent/2", 10_000) && stored("Agent/1", 9_000 + SEEN_EVERY) && stored("Agent/1", 0));
+    }
+
+    #[test]
+    fn the_longest_unused_is_forgotten_with_its_state() {
+        let store = Store::in_memory().unwrap();
+        for (id, at) in [("A", 3), ("B", 1), ("C", 2)] {
+            see(&store, id, at, 3).unwrap();
+        }
+        let state = Key::of(Table::CollectionState).u64(OWNER.0).text("B").u64(5).done();
+        let other = Key::of(Table::CollectionState).u64(OWNER.0).text("BB").u64(5).done();
+        let (row, spared) = (state.clone(), other.clone());
+        act(&store, move |tx| {
+            tx.put(row, state::row(&SyncKey { number: 1, nonce: 1 }));
+            tx.put(spared, Vec::new());
+            Ok(())
+        })
+        .unwrap();
+        see(&store, "D", 4, 3).unwrap();
+        let read = store.read().unwrap();
+        let ids: Vec<_> = devices(&read, OWNER).unwrap().into_iter().map(|d| d.id).collect();
+        assert_eq!(ids, ["A", "C", "D"]);
+        assert!(read.get(&state).unwrap().is_none());
+        assert!(read.get(&other).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_wiped_or_blocked_is_never_forgotten() {
+        let store = Store::in_memory().unwrap();
+        see(&store, "A", 1, 2).unwrap();
+        see(&store, "B", 2, 2).unwrap();
+        act(&store, |tx| request_wipe(tx, 5, OWNER, "A", false)).unwrap();
+        act(&store, |tx| block(tx, OWNER, "B")).unwrap();
+        assert_eq!(see(&store, "C", 3, 2), None);
+        act(&store, |tx| allow(tx, OWNER, "B")).unwrap();
+        assert!(see(&store, "C", 3, 2).is_some());
+        assert!(device(&store.read().unwrap(), OWNER, "A").unwrap().unwrap().wipe_due().is_some());
+    }
+
+    #[test]
+    fn wipes_are_asked_for_and_taken_back() {
+        let store = Store::in_memory().unwrap();
+        see(&store, "A", 1, 9).unwrap();
+        assert!(matches!(
+            act(&store, |tx| request_wipe(tx, 5, OWNER, "Z", false)),
+            Err(mailbox::Error::Missing)
+        ));
+        assert!(matches!(act(&store, |tx| cancel_wipe(tx, OWNER, "A")), Err(mailbox::Error::Invalid(_))));
+        act(&store, |tx| request_wipe(tx, 5, OWNER, "A", true)).unwrap();
+        act(&store, |tx| cancel_wipe(tx, OWNER, "A")).unwrap();
+        act(&store, |tx| {
+            update(tx, OWNER, "A", |device| {
+                device.version = "14.1".into();
+                Ok(())
+            })
+        })
+        .unwrap();
+        assert!(matches!(
+            act(&store, |tx| request_wipe(tx, 5, OWNER, "A", true)),
+            Err(mailbox::Error::Invalid(_))
+        ));
+        act(&store, |tx| forget(tx, OWNER, "A")).unwrap();
+        assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_deleted_account_leaves_nothing() {
+        let store = Store::in_memory().unwrap();
+        see(&store, "A", 1, 9).unwrap();
+        see(&store, "B", 1, 9).unwrap();
+        store.write(|tx| forget_all(tx, OWNER)).unwrap();
+        assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,8 @@
+//! The door over HTTP, against a store in memory.
+
+mod folders;
+mod http;
+mod phone;
+mod provision;
+
+use phone::{Answer, Home, Phone};
