@@ -10,6 +10,8 @@ mod parked;
 mod render;
 mod reply;
 mod request;
+#[cfg(test)]
+mod sample;
 mod session;
 mod state;
 

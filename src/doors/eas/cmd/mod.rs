@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
 pub(super) mod estimate;
+pub(super) mod move_items;
 pub(super) mod ping;
 pub(super) mod sync;
