@@ -182,6 +182,18 @@ pub(super) fn log(
     failed.map_or(Ok(()), Err)
 }
 
+/// Visits the rows of a folder's change log, newest first; damaged ones are passed over.
+pub(super) fn log_backwards(
+    from: &dyn Read,
+    folder: FolderId,
+    visit: &mut dyn FnMut(LogRow) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    from.scan(&Key::of(Table::ChangeLog).u64(folder.0).range(), Order::Backward, &mut |_, value| {
+        read::<LogRow>(value).map_or(ControlFlow::Continue(()), &mut *visit)
+    })?;
+    Ok(())
+}
+
 /// Visits the positions of a folder's items at or above `low` and below `high`.
 pub(super) fn positions(
     from: &dyn Read,

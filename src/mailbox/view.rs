@@ -1,10 +1,11 @@
 //! Reading: one snapshot, seen with the rights of whoever acts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 
 use super::error::Error;
 use super::folder::{Folder, Owner, Role};
-use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
+use super::ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
 use super::seen;
@@ -12,6 +13,9 @@ use super::sync::{self, Facts, Position};
 use crate::policy::Rights;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read, Reader, prefix_end};
+
+/// Changes of a folder looked at for a move that is asked for again.
+const LOOK_BACK: usize = 4_000;
 
 /// A snapshot of all folders, for one acting principal.
 pub struct View {
@@ -150,6 +154,33 @@ impl View {
             Some(LogRow::Tombstone { moved_to, .. }) => Ok(moved_to),
             _ => Ok(None),
         }
+    }
+
+    /// Where the items `uids`, which are gone from the folder, were moved by `device` lately: its latest
+    /// changes are looked at, as a client that asks again does so soon.
+    pub fn lately_moved(
+        &self,
+        folder: &Folder,
+        device: Origin,
+        uids: &BTreeSet<Uid>,
+    ) -> Result<BTreeMap<Uid, (FolderId, Uid)>, Error> {
+        let mut left = LOOK_BACK;
+        let mut went = BTreeMap::new();
+        rows::log_backwards(&self.reader, folder.id, &mut |row| {
+            left -= 1;
+            if let LogRow::Tombstone { uid, silent_for, moved_to: Some(to), .. } = row
+                && silent_for.is(device)
+                && uids.contains(&uid)
+            {
+                went.insert(uid, to);
+            }
+            if left > 0 && went.len() < uids.len() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        Ok(went)
     }
 
     /// Visits the rows of a folder's change log after `after`, oldest first.

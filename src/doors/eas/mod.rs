@@ -18,6 +18,8 @@ mod render;
 mod reply;
 mod request;
 mod respond;
+#[cfg(test)]
+mod sample;
 mod session;
 mod state;
 #[cfg(test)]

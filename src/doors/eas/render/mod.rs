@@ -1,7 +1,19 @@
 //! Items as ActiveSync shows them.
 
+mod address;
+mod attachment;
+mod body;
+mod conversation;
 mod email;
+mod flag;
+#[cfg(test)]
+mod tests;
+mod time;
 mod wishes;
 
-pub(super) use email::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Renderer};
+pub(super) use attachment::Attached;
+pub(super) use conversation::{conversation_id, thread_of};
+pub(super) use email::{CATEGORIES_PROPERTY, Parts, Renderer};
+pub(super) use flag::{FLAG_PROPERTY, VERB_PROPERTY, Verb};
+pub(super) use time::dashed;
 pub use wishes::{Wishes, cut_off, email_cut_off};

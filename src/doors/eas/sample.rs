@@ -1,0 +1,143 @@
+//! A server with one account, as the commands' tests see it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wbxml::Element;
+
+use super::parked::Parked;
+use super::reply::Reply;
+use super::request::{Query, Version};
+use super::session::{Eas, Session};
+use crate::clock::{Clock, Millis};
+use crate::config::Config;
+use crate::directory::{Account, AuthLimits, Directory, Domain, NewAccount, PasswordCost};
+use crate::mailbox::{
+    Acting, Error, Flags, Folder, FolderId, MailTx, Mailbox, NewItem, Origin, OwnerId, Placed, Role,
+    ThreadKeys, View,
+};
+use crate::message::{MailRecord, parse};
+use crate::net::Shutdown;
+use crate::store::Store;
+
+/// 2026-11-24T12:00:00Z.
+pub(super) const NOW: Millis = 1_795_521_600_000;
+/// What delivery puts in front of a message.
+const PREFIX: &str = "Return-Path: <>\r\nDelivered-To: anna@example.test\r\n";
+
+/// One account's server.
+pub(super) struct Sample {
+    pub(super) eas: Arc<Eas>,
+    pub(super) account: Account,
+    pub(super) domain: Domain,
+}
+
+impl Sample {
+    /// The account `anna@example.test`, with an alias, and her standard folders.
+    pub(super) async fn new() -> Self {
+        let clock = Clock::set(NOW);
+        let store = Store::in_memory_at(&clock).unwrap();
+        let cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1, scram_iterations: 4096 };
+        let limits = AuthLimits { cost, remembered_for: Duration::ZERO, ..AuthLimits::default() };
+        let directory = Directory::new(store.clone(), clock.clone(), limits).unwrap();
+        let domain = directory.insert_domain("example.test").await.unwrap();
+        let mailbox = Mailbox::new(store, clock);
+        let eas = Eas {
+            mailbox,
+            directory,
+            config: Arc::new(Config::default()),
+            parked: Parked::default(),
+            shutdown: Shutdown::new(),
+        };
+        let eas = Arc::new(eas);
+        let account = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;
+        Self { eas, account, domain }
+    }
+
+    /// Another account of the same server.
+    pub(super) async fn other(&self, address: &str) -> Self {
+        let account = add_account(&self.eas, address, &[]).await;
+        Self { eas: self.eas.clone(), account, domain: self.domain.clone() }
+    }
+
+    /// A request of the account's phone.
+    pub(super) fn session(&self, version: Version) -> Session {
+        let query = Query::parse("Cmd=Sync&DeviceId=phone1&DeviceType=SmartPhone&User=anna").unwrap();
+        Session {
+            eas: self.eas.clone(),
+            account: self.account.clone(),
+            domain: self.domain.clone(),
+            device: Origin(77),
+            version,
+            query,
+        }
+    }
+
+    pub(super) fn view(&self) -> View {
+        self.eas.mailbox.view(Acting::account(self.account.id.0)).unwrap()
+    }
+
+    pub(super) fn folder(&self, role: Role) -> Folder {
+        self.view().by_role(OwnerId(self.account.id.0), role).unwrap()
+    }
+
+    /// Runs a change as another client of the account.
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut MailTx<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> T {
+        let acting = Acting::account(self.account.id.0);
+        self.eas.mailbox.write(acting, Origin::OTHER, f).await.unwrap()
+    }
+
+    /// Puts a message into a folder as delivery does.
+    pub(super) async fn deliver(&self, folder: FolderId, raw: &[u8]) -> Placed {
+        let new = self.item(raw);
+        self.act(move |tx| {
+            let to = tx.granted(folder)?;
+            tx.append(&to, new)
+        })
+        .await
+    }
+
+    fn item(&self, raw: &[u8]) -> NewItem {
+        let store = self.eas.mailbox.store();
+        let body = store.stage_body(&store.body_key(self.domain.id.0), &Bytes::copy_from_slice(raw)).unwrap();
+        let record = MailRecord::from_message(&parse(raw)).shift(u32::try_from(PREFIX.len()).unwrap());
+        NewItem {
+            body,
+            prefix: Bytes::from_static(PREFIX.as_bytes()),
+            record: record.encode().into(),
+            internal_date: NOW,
+            filter_date: None,
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+            thread: ThreadKeys::default(),
+            dav_name: None,
+            ical_uid: None,
+            properties: Vec::new(),
+        }
+    }
+}
+
+async fn add_account(eas: &Eas, address: &str, aliases: &[&str]) -> Account {
+    let new = NewAccount {
+        address: address.to_owned(),
+        aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+        ..NewAccount::default()
+    };
+    let account = eas.directory.insert_account(new, None).await.unwrap();
+    let owner = OwnerId(account.id.0);
+    let made = eas.mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.create_owner(owner, None));
+    made.await.unwrap();
+    account
+}
+
+/// The document of a reply.
+pub(super) fn document(reply: Reply) -> Element<'static> {
+    match reply {
+        Reply::Document(document) => document,
+        other => panic!("no document but {other:?}"),
+    }
+}
