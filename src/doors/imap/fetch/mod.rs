@@ -6,8 +6,6 @@ pub(super) mod flags;
 mod section;
 mod source;
 mod structure;
-#[cfg(test)]
-mod tests;
 
 use std::ops::ControlFlow;
 
