@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::doors::eas::{self, Eas};
-use crate::doors::{admin, smtp};
+use crate::doors::{admin, imap, smtp};
 use crate::net::{Http, Listener, Peer, Stream, Tls};
 use crate::services::Services;
 
@@ -15,6 +15,7 @@ pub(super) struct Doors(Arc<Inner>);
 
 struct Inner {
     services: Arc<Services>,
+    tls: Tls,
     http: Http,
     https: Http,
     smtp: Arc<smtp::Smtp>,
@@ -36,6 +37,7 @@ impl Doors {
         let public = eas::router(Arc::new(door));
         Self(Arc::new(Inner {
             services: services.clone(),
+            tls: tls.clone(),
             // Figures and health are for the machine's own neighbours, never for the internet.
             http: http(public.clone().merge(admin::router(services))),
             https: http(public),
@@ -54,7 +56,9 @@ impl Doors {
                     smtp::serve(self.0.smtp.clone(), mode, stream, peer).await;
                 }
             }
-            Listener::Imap | Listener::Imaps => drop(stream),
+            Listener::Imap | Listener::Imaps => {
+                imap::serve(stream, peer, self.0.services.clone(), self.0.tls.clone()).await;
+            }
         }
     }
 }

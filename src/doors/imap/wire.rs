@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(frames(b"a LOGIN {4097+}\r\n").await.0, [Frame::Flood]);
         let many = [
             b"a ID (".as_slice(),
-            &b"{4000+}\r\n".repeat(1),
+            b"{4000+}\r\n",
             &[b'x'; 4000],
             b" {4000+}\r\n",
             &[b'x'; 4000],

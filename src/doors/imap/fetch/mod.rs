@@ -6,8 +6,6 @@ pub(super) mod flags;
 mod section;
 mod source;
 mod structure;
-#[cfg(test)]
-mod tests;
 
 use std::ops::ControlFlow;
 
@@ -237,10 +235,11 @@ fn write(
         Attribute::ModSeq => out.format(format_args!("MODSEQ ({})", item.modseq.0)),
         Attribute::EmailId => out.format(format_args!("EMAILID ({})", email_id(item))),
         Attribute::ThreadId => out.format(format_args!("THREADID ({})", thread_id(item))),
-        other => match message {
-            Some((source, record)) => return of_message(other, source, record, faults, out),
-            None => {}
-        },
+        other => {
+            if let Some((source, record)) = message {
+                return of_message(other, source, record, faults, out);
+            }
+        }
     }
     Ok(())
 }

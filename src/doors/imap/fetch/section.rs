@@ -9,6 +9,7 @@ use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
 use crate::doors::imap::out::Out;
 use crate::mailbox::Error;
 use crate::message::decode::{self, Encoding};
+use crate::message::header;
 use crate::message::record::{Flags, MailRecord};
 use crate::message::section::{self, Tree};
 
@@ -138,26 +139,16 @@ fn cut(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
 
 /// The fields with, or with `not` without, one of the names; then the empty line that ends a header.
 fn select_fields(header: &[u8], names: &[Vec<u8>], not: bool) -> Vec<u8> {
-    let mut selected = Vec::new();
-    let mut taken = false;
-    for line in header.split_inclusive(|b| *b == b'\n') {
-        if line.trim_ascii().is_empty() && !matches!(line, [b' ' | b'\t', ..]) {
-            break;
+    let is_named = |name: &[u8]| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    let mut selected = header::pick(header, |name| is_named(name) != not);
+    // A header without a body need not end in an empty line; what is selected of it does.
+    let last = header.split_inclusive(|b| *b == b'\n').next_back();
+    if !last.is_some_and(|line| line.ends_with(b"\n") && line.trim_ascii().is_empty()) {
+        if !selected.is_empty() && !selected.ends_with(b"\n") {
+            selected.extend_from_slice(b"\r\n");
         }
-        if !matches!(line, [b' ' | b'\t', ..]) {
-            let name = line.split(|b| *b == b':').next().unwrap_or_default().trim_ascii_end();
-            let has_colon = line.contains(&b':');
-            let is_named = has_colon && names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
-            taken = has_colon && is_named != not;
-        }
-        if taken {
-            selected.extend_from_slice(line);
-        }
-    }
-    if !selected.is_empty() && !selected.ends_with(b"\n") {
         selected.extend_from_slice(b"\r\n");
     }
-    selected.extend_from_slice(b"\r\n");
     selected
 }
 
