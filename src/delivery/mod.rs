@@ -24,6 +24,7 @@ mod queue;
 mod report;
 mod route;
 mod schedule;
+mod seven_bit;
 #[cfg(test)]
 mod sink;
 mod stuff;
