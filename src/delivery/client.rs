@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::entry::{Failure, StatusCode};
 use super::route::{Encryption, Target};
+use super::seven_bit;
 use super::stuff::Stuffer;
 use super::tls::Connectors;
 
@@ -49,6 +50,7 @@ impl Default for Timeouts {
 }
 
 /// What is to be sent.
+#[derive(Clone)]
 pub(super) struct Outgoing<'m> {
     /// The reverse path; empty for the null one.
     pub(super) sender: String,
@@ -202,7 +204,9 @@ impl Connection {
             return Err(self.refused(&reply));
         }
         self.extensions = Extensions::of(&reply);
-        if target.by_domain && self.extensions.name.eq_ignore_ascii_case(own_name) {
+        // A name without a dot, such as localhost, may be anybody's.
+        let ours = own_name.contains('.') && self.extensions.name.eq_ignore_ascii_case(own_name);
+        if target.by_domain && ours {
             return Err(Failure::permanent(4, 6, format!("{} turns out to be this server", self.host)));
         }
         Ok(self)
@@ -251,7 +255,12 @@ impl Connection {
             return Ok(message.recipients.iter().map(|_| Err(failure.clone())).collect());
         }
         (self.spent, self.text_begun) = (true, false);
-        self.transaction(message).await
+        if !message.eight_bit || self.extensions.eight_bit {
+            return self.transaction(message).await;
+        }
+        let [prefix, body] = message.parts;
+        let body = seven_bit::convert(body);
+        self.transaction(&Outgoing { parts: [prefix, &body], eight_bit: false, ..message.clone() }).await
     }
 
     /// Why the server cannot get this message at all.

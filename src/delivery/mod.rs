@@ -24,6 +24,7 @@ mod queue;
 mod report;
 mod route;
 mod schedule;
+mod seven_bit;
 #[cfg(test)]
 mod sink;
 mod stuff;
@@ -33,6 +34,7 @@ mod tls;
 #[cfg(test)]
 pub(crate) mod town;
 mod trace;
+mod verify;
 mod worker;
 
 use std::fmt;
@@ -50,6 +52,7 @@ pub use item::Parsed;
 pub use place::{Answers, Incoming, Place, Receipt, Recipient, Submitter};
 pub use prepare::Prepared;
 pub use trace::{Trace, Via};
+pub use verify::verify;
 
 use crate::clock::{Clock, Millis};
 use crate::config;

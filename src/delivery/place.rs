@@ -98,12 +98,14 @@ impl Delivery {
     /// As [`Delivery::prepare`]; nothing of it is kept then, except after `store::Error::Unknown`, when
     /// nobody knows.
     pub async fn accept(&self, incoming: Incoming) -> Result<Receipt, Error> {
+        let sender = incoming.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let prepared = self.prepare(incoming).await?;
+        let size = prepared.body().len();
         let delivery = self.clone();
         let receipt = self.inner.store.write_async(move |tx| delivery.place(tx, &prepared)).await?;
         let taken = receipt.verdicts.iter().filter(|verdict| verdict.is_ok()).count();
         let refused = receipt.verdicts.len().saturating_sub(taken);
-        tracing::info!(id = receipt.id, taken, refused, "message accepted");
+        tracing::info!(id = receipt.id, sender, size, taken, refused, "message accepted");
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         self.inner.metrics.messages(metrics::Message::accepted, count(taken));
         self.inner.metrics.messages(metrics::Message::refused, count(refused));

@@ -19,6 +19,10 @@ use crate::directory::{self, AccountId};
 use crate::message::{Address as HeaderAddress, join_address};
 use crate::store::{self, INLINE_MAX, StagedBody};
 
+/// Most recipients of one entry of the queue, so that its row stays small; RFC 5321 §4.5.3.1.8 has every
+/// server take as many.
+const RECIPIENTS_MAX: usize = 100;
+
 /// A message that is ready to be placed.
 pub struct Prepared {
     pub(super) id: String,
@@ -155,7 +159,7 @@ impl Preparing<'_> {
         Ok((copies, copy_of))
     }
 
-    /// One entry for each destination, all with the same body.
+    /// One entry for each destination and [`RECIPIENTS_MAX`] recipients, all with the same body.
     fn entries(&mut self) -> Result<Vec<(Entry, StagedBody)>, store::Error> {
         let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
         let mut places: HashMap<Destination, usize> = HashMap::new();
@@ -164,8 +168,11 @@ impl Preparing<'_> {
             let destination = self.inner.routes.destination(&recipient.addressee.address);
             let place = *places.entry(destination.clone()).or_insert(groups.len());
             match groups.get_mut(place) {
-                Some((_, group)) => group.push(n),
-                None => groups.push((destination, vec![n])),
+                Some((_, group)) if group.len() < RECIPIENTS_MAX => group.push(n),
+                _ => {
+                    places.insert(destination.clone(), groups.len());
+                    groups.push((destination, vec![n]));
+                }
             }
         }
         let mut entries = Vec::with_capacity(groups.len());

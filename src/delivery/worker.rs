@@ -96,7 +96,9 @@ impl Delivery {
                     Some(UNREADABLE_WAIT)
                 }
             };
-            inner.start_runners(&mut runners, &stop);
+            if !inner.store.failed() {
+                inner.start_runners(&mut runners, &stop);
+            }
             tokio::select! {
                 () = &mut end => stop.cancel(),
                 () = inner.work.notify.notified() => {}
@@ -213,7 +215,8 @@ impl Drop for Taken<'_> {
 async fn run(running: Running, stop: CancellationToken) {
     let Running { inner, destination } = &running;
     let mut session = Session::default();
-    while !stop.is_cancelled() {
+    // Without a store nothing could be noted, and all that is sent would be sent again.
+    while !stop.is_cancelled() && !inner.store.failed() {
         let Some(id) = inner.work.take_next(destination) else { break };
         let taken = Taken(inner, id);
         match inner.attempt(id, &mut session).await {

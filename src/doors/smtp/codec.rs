@@ -180,8 +180,9 @@ impl Text {
         loop {
             if self.at == At::Within || self.at == At::Start && input.first() != Some(&b'.') {
                 let end = input.iter().position(|&b| b == b'\r' || b == b'\n').unwrap_or(input.len());
-                if end > 0 {
-                    into.push(&input.split_to(end));
+                if let Some(run @ [_, ..]) = input.get(..end) {
+                    into.push(run);
+                    input.advance(end);
                     self.at = At::Within;
                 }
             }
@@ -238,7 +239,8 @@ impl Chunk {
     /// Takes what it can of `input`; true when the chunk has ended, and then the rest is untouched.
     pub(super) fn read(&mut self, input: &mut BytesMut, into: &mut Collector) -> bool {
         let take = usize::try_from(self.left).unwrap_or(usize::MAX).min(input.len());
-        into.push_checked(&input.split_to(take));
+        into.push_checked(input.get(..take).unwrap_or_default());
+        input.advance(take);
         self.left = self.left.saturating_sub(u64::try_from(take).unwrap_or(u64::MAX));
         self.left == 0
     }
