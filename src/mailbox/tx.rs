@@ -283,15 +283,16 @@ impl<'t, 'g> MailTx<'t, 'g> {
         Ok(placed(at.id, &item))
     }
 
-    /// Moves an item; it gets a new residence and keeps its content's identity.
+    /// Moves an item; it gets a new residence and keeps its content's identity. Every client that keeps
+    /// a copy is told: the mover's own as well, as MS-ASCMD §2.2.1.12 has it for MoveItems.
     pub fn move_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
-        self.move_as(from, uid, to, self.origin)
+        self.move_as(from, uid, to, Origin::OTHER)
     }
 
-    /// As [`MailTx::move_to`], when the client is not told where the item arrives: it will see it there
-    /// as something new.
-    pub fn move_untold(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
-        self.move_as(from, uid, to, Origin::OTHER)
+    /// As [`MailTx::move_to`], for a client that removed the item from its copy itself and is not told
+    /// of that: a deletion that moves.
+    pub fn remove_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, self.origin)
     }
 
     fn move_as(
@@ -299,7 +300,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         from: &Granted<'g>,
         uid: Uid,
         to: &Granted<'g>,
-        brought_by: Origin,
+        removed_by: Origin,
     ) -> Result<Placed, Error> {
         from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
         to.need(Rights::INSERT)?;
@@ -310,9 +311,9 @@ impl<'t, 'g> MailTx<'t, 'g> {
         if from.owner != to.owner {
             self.check_quota(to.owner, item.size)?;
         }
-        self.leave(from, &item, None)?;
+        self.leave(from, &item, removed_by)?;
         let body = BodyId(item.body);
-        let placed = self.enter(to, arriving(item, brought_by), record)?;
+        let placed = self.enter(to, arriving(item, Origin::OTHER), record)?;
         self.set_moved_to(from.id, placed)?;
         self.move_body_reference(body, item_referrer(from.id, uid), item_referrer(to.id, placed.uid))?;
         Ok(placed)
@@ -334,7 +335,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
     pub fn expunge(&mut self, from: &Granted<'g>, uid: Uid) -> Result<Placed, Error> {
         from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
         let (item, record) = self.whole(from.id, uid)?;
-        self.leave(from, &item, None)?;
+        self.leave(from, &item, self.origin)?;
         let tombstone = self.folder_row(from.id)?.highest;
         let gone = Placed { modseq: tombstone, ..placed(from.id, &item) };
         self.keep_expunged(from, item, record)?;
@@ -415,7 +416,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         &mut self,
         from: &Granted<'g>,
         item: &Item,
-        moved_to: Option<(FolderId, Uid)>,
+        silent_for: Origin,
     ) -> Result<(), Error> {
         for at in rows::log_rows_of(item) {
             self.tx.delete(rows::log_key(from.id, at));
@@ -437,8 +438,8 @@ impl<'t, 'g> MailTx<'t, 'g> {
             born_by: item.born_by,
             filter_date: item.filter_date,
             former_dates: item.former_dates.clone(),
-            silent_for: self.origin,
-            moved_to,
+            silent_for,
+            moved_to: None,
             at: self.now,
         };
         self.tx.put(rows::log_key(from.id, at), rows::row(&tombstone));

@@ -298,7 +298,7 @@ fn delete<'g>(
     let Some(trash) = trash else {
         return tx.expunge(at, uid).map(|gone| Some((uid, gone.modseq)));
     };
-    tx.move_untold(at, uid, trash)?;
+    tx.remove_to(at, uid, trash)?;
     let tombstone = tx.highest(at)?;
     Ok(Some((uid, tombstone)))
 }
