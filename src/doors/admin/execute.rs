@@ -38,8 +38,7 @@ fn subject(command: &Command) -> String {
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
         Command::QueueShow { id } | Command::QueueDelete { id } => id.clone(),
         Command::QueueRetry { id } => id.clone().unwrap_or_default(),
-        Command::DomainList {} | Command::QueueList {} => String::new(),
-        Command::DomainList {} | Command::Verify {} => String::new(),
+        Command::DomainList {} | Command::QueueList {} | Command::Verify {} => String::new(),
     }
 }
 
