@@ -1,6 +1,7 @@
 //! HTTP/1.1 over our own accept loop, for thousands of requests that wait.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,9 @@ use super::body::Bounded;
 use super::{Peer, Shutdown, Stream};
 use crate::config::Limits;
 
-/// A connection's buffer: hyper starts with 8 KiB and grows to this for large bodies. It is also the
-/// largest request header.
-const BUFFER_MAX: usize = 16 << 10;
+/// A connection's read buffer, and so the largest request header: the least hyper allows, since every
+/// parked request holds one.
+const BUFFER_MAX: usize = 8 << 10;
 /// Most fields of a request header.
 const HEADERS_MAX: usize = 100;
 
@@ -55,7 +56,7 @@ impl Http {
     /// Serves one connection to its end.
     pub async fn serve(&self, stream: Stream, peer: Peer) {
         let inner = self.0.clone();
-        let service = service_fn(move |request| inner.clone().answer(request, peer));
+        let service = service_fn(move |request| inner.answer(request, peer));
         let mut connection = pin!(self.0.protocol.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             // The end first: a parked handler that it wakes should answer with `connection: close`.
@@ -73,18 +74,26 @@ impl Http {
 }
 
 impl Inner {
-    async fn answer(
-        self: Arc<Self>,
+    /// Not an `async fn`, whose future would hold the request twice for as long as the handler waits.
+    fn answer(
+        &self,
         request: Request<Incoming>,
         peer: Peer,
-    ) -> Result<Response<Body>, Infallible> {
-        if request.body().size_hint().lower() > self.body_max {
-            return Ok(too_large());
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+        let handled = if request.body().size_hint().lower() > self.body_max {
+            Err(too_large())
+        } else {
+            let (body_max, body_lag) = (self.body_max, self.body_lag);
+            let mut request = request.map(|body| Body::new(Bounded::new(body, body_max, body_lag)));
+            request.extensions_mut().insert(peer);
+            Ok(Box::pin(self.router.clone().oneshot(request)))
+        };
+        async move {
+            match handled {
+                Ok(handled) => handled.await,
+                Err(refused) => Ok(refused),
+            }
         }
-        let (body_max, body_lag) = (self.body_max, self.body_lag);
-        let mut request = request.map(|body| Body::new(Bounded::new(body, body_max, body_lag)));
-        request.extensions_mut().insert(peer);
-        self.router.clone().oneshot(request).await
     }
 }
 

@@ -220,7 +220,8 @@ impl Acceptor {
             let _pass: Pass = pass;
             let stream = match tls {
                 None => Stream::clear(socket, stall),
-                Some(tls) => match Stream::tls(socket, &tls, handshake, stall).await {
+                // Boxed too, so that nothing of the handshake stays.
+                Some(tls) => match Box::pin(Stream::tls(socket, &tls, handshake, stall)).await {
                     Ok(stream) => stream,
                     Err(error) => return tracing::debug!(%error, "no TLS"),
                 },

@@ -40,9 +40,14 @@ impl Shutdown {
     /// Runs a task that the end waits for, and that is dropped when the deadline passes.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let cut = self.cut.clone();
+        // Boxed, since a future that holds another by value is often twice its size.
+        let mut task = Box::pin(task);
         self.tasks.spawn(async move {
-            // What was cut has lost its chance to answer; its commits finish all the same.
-            let _ = cut.run_until_cancelled_owned(task).await;
+            tokio::select! {
+                // What was cut has lost its chance to answer; its commits finish all the same.
+                () = cut.cancelled() => {}
+                () = &mut task => {}
+            }
         })
     }
 

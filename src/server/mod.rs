@@ -58,7 +58,7 @@ impl Server {
 
         let run = Services::run_folder(&services.config.data);
         let control = admin::Control::bind(&run).map_err(StartError::Control)?;
-        let mut files = vec![control.path().to_path_buf()];
+        let files = vec![control.path().to_path_buf()];
         services.shutdown.spawn(control.serve(services.clone()));
 
         let (delivery, end) = (services.delivery.clone(), services.shutdown.clone());
@@ -74,8 +74,15 @@ impl Server {
                 .run(bound, from_the_start, move |stream, peer| doors.clone().serve(stream, peer));
             services.shutdown.spawn(accepting);
         }
-        files.push(listeners::write(&run, &addresses).map_err(StartError::Control)?);
-        Ok(Running { services, addresses, tls, certificate, files })
+        let mut running = Running { services, addresses, tls, certificate, files };
+        match listeners::write(&run, &running.addresses) {
+            Ok(file) => running.files.push(file),
+            Err(e) => {
+                running.shutdown().await;
+                return Err(StartError::Control(e));
+            }
+        }
+        Ok(running)
     }
 }
 

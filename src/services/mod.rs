@@ -44,6 +44,8 @@ impl Services {
         let mailbox = Mailbox::new(store.clone(), clock.clone());
         let directory = Directory::new(store.clone(), clock.clone(), auth_limits(&config.auth))?;
         let metrics = Metrics::new();
+        let counted = metrics.clone();
+        store.watch_commits(Box::new(move |transactions, took| counted.commit(transactions, took)));
         let resolver = Arc::new(SystemResolver::default());
         let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, metrics.clone());
         Ok(Arc::new(Self {

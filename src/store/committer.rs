@@ -9,8 +9,8 @@
 //! the process should be restarted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,12 @@ pub(super) struct Job {
 /// Whether there is room for more data; asked once for each group.
 pub type HasRoom = Box<dyn FnMut() -> bool + Send>;
 
+/// Told of each durable commit: how many transactions shared it, and how long the engine took.
+pub type CommitWatch = Box<dyn Fn(usize, Duration) + Send + Sync>;
+
 /// The committer's queue and thread.
 pub(super) struct Committer {
+    watch: Arc<OnceLock<CommitWatch>>,
     jobs: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     id: ThreadId,
@@ -75,7 +79,15 @@ impl Committer {
     ) -> Result<Self, Error> {
         let (jobs, queue) = channel();
         let failing = Failing::new(watch::Sender::new(false));
-        let worker = Worker { engine, room, around, health: Health::Well, failing: failing.clone() };
+        let watch = Arc::<OnceLock<CommitWatch>>::default();
+        let worker = Worker {
+            engine,
+            room,
+            around,
+            watch: watch.clone(),
+            health: Health::Well,
+            failing: failing.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || {
@@ -87,7 +99,7 @@ impl Committer {
             })
             .map_err(|e| Error::Unusable(e.to_string()))?;
         let id = thread.thread().id();
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), id, failing })
+        Ok(Self { watch, jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), id, failing })
     }
 
     /// Queues a transaction; its verdict's `tell` is called in any case.
@@ -104,6 +116,12 @@ impl Committer {
     /// Becomes true once the store has failed for good: the process should be restarted.
     pub(super) fn failed(&self) -> watch::Receiver<bool> {
         self.failing.subscribe()
+    }
+
+    /// Has every further commit told to `watch`; the first call counts.
+    pub(super) fn watch(&self, watch: CommitWatch) {
+        // A second watcher would be a slip of the caller, not worth an end.
+        let _ = self.watch.set(watch);
     }
 
     /// Takes no more writes.
@@ -147,6 +165,7 @@ struct Worker {
     engine: Arc<dyn Engine>,
     room: Arc<Mutex<HasRoom>>,
     around: Surroundings,
+    watch: Arc<OnceLock<CommitWatch>>,
     health: Health,
     failing: Failing,
 }
@@ -238,7 +257,10 @@ impl Worker {
 
     /// Durable first, heard of second.
     fn finish(&mut self, group: Group) {
-        let outcome = if group.overlay.is_empty() { Ok(()) } else { self.commit(group.overlay) };
+        let outcome = match group.overlay.is_empty() {
+            true => Ok(()),
+            false => self.watched(group.overlay, group.tells.len()),
+        };
         if outcome.is_ok() {
             group.after.into_iter().for_each(guarded);
         }
@@ -246,6 +268,15 @@ impl Worker {
             let outcome = outcome.clone();
             guarded(move || tell(outcome));
         }
+    }
+
+    fn watched(&mut self, overlay: Overlay, transactions: usize) -> Result<(), Error> {
+        let began = clock::instant();
+        let outcome = self.commit(overlay);
+        if let (Ok(()), Some(watch)) = (&outcome, self.watch.get()) {
+            guarded(|| watch(transactions, began.elapsed()));
+        }
+        outcome
     }
 
     fn commit(&mut self, overlay: Overlay) -> Result<(), Error> {

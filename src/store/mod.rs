@@ -36,7 +36,7 @@ use parking_lot::Mutex;
 
 pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody};
 pub use collect::{Collected, Collector, Graces};
-pub use committer::HasRoom;
+pub use committer::{CommitWatch, HasRoom};
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};
 pub use error::Error;
 pub use memory::Memory;
@@ -238,6 +238,12 @@ impl Store {
                 std::future::pending().await
             }
         }
+    }
+
+    /// Has every further commit told to `watch`, on the committer's thread: it must not wait. The first
+    /// call counts.
+    pub fn watch_commits(&self, watch: CommitWatch) {
+        self.inner.committer.watch(watch);
     }
 
     /// The clock this store was opened with.

@@ -10,7 +10,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("clock", &[]),
     ("config", &[]),
     ("metrics", &[]),
-    ("store", &["config", "metrics"]),
+    ("store", &["config"]),
     ("policy", &[]),
     ("mailbox", &["store", "policy", "caldav"]),
     ("directory", &["store", "policy"]),

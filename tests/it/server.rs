@@ -28,9 +28,11 @@ async fn get(server: &TestServer, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_figures_are_served_as_set() {
     let server = TestServer::start_with(|config| config.metrics.enabled = true).await;
+    server.account("alice@example.test", "correct horse battery").await;
     assert!(get(&server, "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
     let figures = get(&server, "/metrics").await;
     assert!(figures.contains("folkmoot_connections_total{listener=\"http\"} 2"), "{figures}");
+    assert!(!figures.contains("folkmoot_commit_seconds_count 0"), "{figures}");
     assert!(server.running.shutdown().await);
 
     let plain = TestServer::start().await;
