@@ -288,12 +288,15 @@ fn is_for_probes(command: Command) -> bool {
 /// The commands that [`dispatch`] knows, as they are told to clients.
 pub(super) const SERVED: &[Command] = &[
     Command::Sync,
+    Command::GetAttachment,
     Command::FolderSync,
     Command::FolderCreate,
     Command::FolderDelete,
     Command::FolderUpdate,
+    Command::MoveItems,
     Command::GetItemEstimate,
     Command::Ping,
+    Command::ItemOperations,
     Command::Provision,
 ];
 
@@ -305,7 +308,10 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::FolderCreate => Box::pin(cmd::folder_create::run(session, request)).await,
         Command::FolderDelete => Box::pin(cmd::folder_delete::run(session, request)).await,
         Command::FolderUpdate => Box::pin(cmd::folder_update::run(session, request)).await,
+        Command::GetAttachment => Box::pin(cmd::get_attachment::run(session, request)).await,
         Command::GetItemEstimate => Box::pin(cmd::estimate::run(session, request)).await,
+        Command::ItemOperations => Box::pin(cmd::item_operations::run(session, request)).await,
+        Command::MoveItems => Box::pin(cmd::move_items::run(session, request)).await,
         Command::Ping => Box::pin(cmd::ping::run(session, request)).await,
         Command::Provision => Box::pin(cmd::provision::run(session, request)).await,
         _ => Err(Status::CommandNotSupported.into()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wbxml::Element;
 
-use super::parked::Parked;
+use super::device::Device;
 use super::reply::Reply;
 use super::request::{Query, Version};
 use super::session::{Eas, Session};
@@ -18,6 +18,7 @@ use crate::mailbox::{
     ThreadKeys, View,
 };
 use crate::message::{MailRecord, parse};
+use crate::metrics::Metrics;
 use crate::net::Shutdown;
 use crate::store::Store;
 
@@ -43,13 +44,8 @@ impl Sample {
         let directory = Directory::new(store.clone(), clock.clone(), limits).unwrap();
         let domain = directory.insert_domain("example.test").await.unwrap();
         let mailbox = Mailbox::new(store, clock);
-        let eas = Eas {
-            mailbox,
-            directory,
-            config: Arc::new(Config::default()),
-            parked: Parked::default(),
-            shutdown: Shutdown::new(),
-        };
+        let config = Arc::new(Config::default());
+        let eas = Eas::new(mailbox, directory, config, Shutdown::new(), Metrics::new());
         let eas = Arc::new(eas);
         let account = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;
         Self { eas, account, domain }
@@ -69,8 +65,10 @@ impl Sample {
             account: self.account.clone(),
             domain: self.domain.clone(),
             device: Origin(77),
+            registered: Device::new(&query, "", version, NOW),
             version,
             query,
+            message: Bytes::new(),
         }
     }
 
