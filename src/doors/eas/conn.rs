@@ -288,15 +288,16 @@ fn is_for_probes(command: Command) -> bool {
 /// The commands that [`dispatch`] knows, as they are told to clients.
 pub(super) const SERVED: &[Command] = &[
     Command::Sync,
+    Command::GetAttachment,
     Command::FolderSync,
     Command::FolderCreate,
     Command::FolderDelete,
     Command::FolderUpdate,
-    Command::GetItemEstimate,
-    Command::GetAttachment,
-    Command::ItemOperations,
     Command::MoveItems,
+    Command::GetAttachment,
+    Command::GetItemEstimate,
     Command::Ping,
+    Command::ItemOperations,
     Command::Provision,
 ];
 
@@ -308,8 +309,8 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::FolderCreate => Box::pin(cmd::folder_create::run(session, request)).await,
         Command::FolderDelete => Box::pin(cmd::folder_delete::run(session, request)).await,
         Command::FolderUpdate => Box::pin(cmd::folder_update::run(session, request)).await,
-        Command::GetItemEstimate => Box::pin(cmd::estimate::run(session, request)).await,
         Command::GetAttachment => Box::pin(cmd::get_attachment::run(session, request)).await,
+        Command::GetItemEstimate => Box::pin(cmd::estimate::run(session, request)).await,
         Command::ItemOperations => Box::pin(cmd::item_operations::run(session, request)).await,
         Command::MoveItems => Box::pin(cmd::move_items::run(session, request)).await,
         Command::Ping => Box::pin(cmd::ping::run(session, request)).await,

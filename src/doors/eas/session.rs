@@ -96,6 +96,7 @@ impl Eas {
 }
 
 /// An authenticated request.
+#[derive(Clone)]
 pub struct Session {
     /// What the door stands on.
     pub eas: Arc<Eas>,
