@@ -30,6 +30,7 @@ impl Doors {
         let door = Eas::new(
             services.mailbox.clone(),
             services.directory.clone(),
+            services.delivery.clone(),
             services.config.clone(),
             services.shutdown.clone(),
             services.metrics.clone(),

@@ -314,6 +314,9 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::ItemOperations => Box::pin(cmd::item_operations::run(session, request)).await,
         Command::MoveItems => Box::pin(cmd::move_items::run(session, request)).await,
         Command::Ping => Box::pin(cmd::ping::run(session, request)).await,
+        Command::SendMail => Box::pin(cmd::send_mail::run(session, request)).await,
+        Command::SmartForward => Box::pin(cmd::smart_forward::run(session, request)).await,
+        Command::SmartReply => Box::pin(cmd::smart_reply::run(session, request)).await,
         Command::Provision => Box::pin(cmd::provision::run(session, request)).await,
         _ => Err(Status::CommandNotSupported.into()),
     }

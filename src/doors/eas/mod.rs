@@ -7,11 +7,13 @@
 mod basic;
 mod body;
 mod cmd;
+mod compose;
 mod conn;
 pub mod device;
 mod gate;
 mod hierarchy;
 mod ids;
+mod outbox;
 mod parked;
 mod policy;
 mod render;

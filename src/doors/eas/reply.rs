@@ -10,8 +10,8 @@ use wbxml::{
 
 use super::request::Command;
 use crate::directory::{self, AuthError};
-use crate::mailbox;
 use crate::net::BodyError;
+use crate::{delivery, mailbox};
 
 /// What a command answers.
 #[derive(Debug)]
@@ -178,6 +178,15 @@ impl From<directory::Error> for Failure {
             }
             Error::NoEntropy => Status::ServerErrorRetryLater.into(),
             Error::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<delivery::Error> for Failure {
+    fn from(e: delivery::Error) -> Self {
+        match e {
+            delivery::Error::Store(e) => e.into(),
+            _ => Status::MailSubmissionFailed.into(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::request::{Query, Version};
 use super::session::{Eas, Session};
 use crate::clock::{Clock, Millis};
 use crate::config::Config;
+use crate::delivery::{Delivery, SystemResolver};
 use crate::directory::{Account, AuthLimits, Directory, Domain, NewAccount, PasswordCost};
 use crate::mailbox::{
     Acting, Error, Flags, Folder, FolderId, MailTx, Mailbox, NewItem, Origin, OwnerId, Placed, Role,
@@ -45,7 +46,9 @@ impl Sample {
         let domain = directory.insert_domain("example.test").await.unwrap();
         let mailbox = Mailbox::new(store, clock);
         let config = Arc::new(Config::default());
-        let eas = Eas::new(mailbox, directory, config, Shutdown::new(), Metrics::new());
+        let resolver = Arc::new(SystemResolver::default());
+        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, Metrics::new());
+        let eas = Eas::new(mailbox, directory, delivery, config, Shutdown::new(), Metrics::new());
         let eas = Arc::new(eas);
         let account = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;
         Self { eas, account, domain }

@@ -12,6 +12,7 @@ use super::policy::PolicyDigest;
 use super::reply::{Failure, Status};
 use super::request::{Query, Version};
 use crate::config::Config;
+use crate::delivery::Delivery;
 use crate::directory::{Account, Directory, Domain};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::Metrics;
@@ -26,6 +27,8 @@ pub struct Eas {
     pub mailbox: Mailbox,
     /// Who is who.
     pub directory: Directory,
+    /// Where mail goes.
+    pub delivery: Delivery,
     /// The settings.
     pub config: Arc<Config>,
     /// Requests that wait for a change.
@@ -45,6 +48,7 @@ impl Eas {
     pub fn new(
         mailbox: Mailbox,
         directory: Directory,
+        delivery: Delivery,
         config: Arc<Config>,
         shutdown: Shutdown,
         metrics: Metrics,
@@ -54,6 +58,7 @@ impl Eas {
         Self {
             mailbox,
             directory,
+            delivery,
             config,
             parked: Parked::default(),
             shutdown,

@@ -16,8 +16,15 @@ pub use trace::{
     Received, delivered_to, message_id, missing_fields, return_path, without_bcc, without_fields,
 };
 
+/// A field of addresses, encoded and folded. RFC 5322 §3.4.
+pub fn address_field(name: &str, list: &[super::Address<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    draft::address_field(name, list, &mut out);
+    out
+}
+
 /// An unstructured field, encoded and folded as its text needs. RFC 2047, RFC 5322 §2.2.3.
-fn text_field(name: &str, value: &str) -> Vec<u8> {
+pub fn text_field(name: &str, value: &str) -> Vec<u8> {
     use mail_builder::headers::{Header as _, text::Text};
     let mut out = format!("{name}: ").into_bytes();
     let column = out.len();

@@ -10,4 +10,7 @@ pub(super) mod item_operations;
 pub(super) mod move_items;
 pub(super) mod ping;
 pub(super) mod provision;
+pub(super) mod send_mail;
+pub(super) mod smart_forward;
+pub(super) mod smart_reply;
 pub(super) mod sync;

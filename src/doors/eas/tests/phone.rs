@@ -14,6 +14,7 @@ use wbxml::{Element, Limits, Tag, decode, encode, folderhierarchy, provision};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::{Delivery, SystemResolver};
 use crate::directory::{AccountId, AuthLimits, Directory, NewAccount, PasswordCost};
 use crate::doors::eas::{Eas, router};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
@@ -46,7 +47,10 @@ impl Home {
         directory.insert_domain("example.test").await.unwrap();
         let mut config = Config::default();
         configure(&mut config);
-        let eas = Arc::new(Eas::new(mailbox, directory, Arc::new(config), Shutdown::new(), Metrics::new()));
+        let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
+        let resolver = Arc::new(SystemResolver::default());
+        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, metrics.clone());
+        let eas = Arc::new(Eas::new(mailbox, directory, delivery, Arc::new(config), shutdown, metrics));
         let ann = account(&eas, "ann", "Ann Able").await;
         let bob = account(&eas, "bob", "Bob Baker").await;
         Self { eas, clock, ann, bob }

@@ -60,6 +60,7 @@ async fn a_changed_policy_is_asked_for() {
     let eas = crate::doors::eas::Eas::new(
         before.eas.mailbox.clone(),
         before.eas.directory.clone(),
+        before.eas.delivery.clone(),
         std::sync::Arc::new(config),
         before.eas.shutdown.clone(),
         before.eas.metrics.clone(),
