@@ -412,12 +412,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
     }
 
     /// Takes an item out of a folder and leaves its tombstone.
-    pub(super) fn leave(
-        &mut self,
-        from: &Granted<'g>,
-        item: &Item,
-        silent_for: Origin,
-    ) -> Result<(), Error> {
+    pub(super) fn leave(&mut self, from: &Granted<'g>, item: &Item, silent_for: Origin) -> Result<(), Error> {
         for at in rows::log_rows_of(item) {
             self.tx.delete(rows::log_key(from.id, at));
         }

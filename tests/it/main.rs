@@ -5,6 +5,8 @@
 mod cli;
 mod layering;
 mod licences;
+mod lmtp;
+mod phone;
 mod server;
 mod smtp;
 mod support;

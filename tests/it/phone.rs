@@ -148,17 +148,16 @@ impl Phone {
     /// As [`Phone::provision`], for a server that may be gone.
     pub(crate) async fn try_provision(&mut self) -> std::io::Result<bool> {
         self.policy_key = Some("0".into());
-        let policy = || {
-            Element::new(provision::POLICY)
-                .with_text(provision::POLICY_TYPE, "MS-EAS-Provisioning-WBXML")
-        };
+        let policy =
+            || Element::new(provision::POLICY).with_text(provision::POLICY_TYPE, "MS-EAS-Provisioning-WBXML");
         for acknowledges in [false, true] {
             let mut policy = policy();
             if acknowledges {
                 let key = self.policy_key.clone().unwrap_or_default();
                 policy = policy.with_text(provision::POLICY_KEY, key).with_number(provision::STATUS, 1);
             }
-            let body = Element::new(provision::PROVISION).with(Element::new(provision::POLICIES).with(policy));
+            let body =
+                Element::new(provision::PROVISION).with(Element::new(provision::POLICIES).with(policy));
             let answer = self.request("Provision", &encode(&body)).await?;
             let Some(document) = answer.document() else { return Ok(false) };
             let path = [provision::POLICIES, provision::POLICY, provision::POLICY_KEY];
@@ -254,9 +253,7 @@ impl Phone {
     /// Waits for changes; gives the status and the folders named.
     pub(crate) async fn ping(&self, folders: &[&str], heartbeat: u32) -> (u8, Vec<String>) {
         let watched = folders.iter().map(|id| {
-            Element::new(ping::FOLDER)
-                .with_text(ping::ID, (*id).to_owned())
-                .with_text(ping::CLASS, "Email")
+            Element::new(ping::FOLDER).with_text(ping::ID, (*id).to_owned()).with_text(ping::CLASS, "Email")
         });
         let body = Element::new(ping::PING)
             .with_number(ping::HEARTBEAT_INTERVAL, heartbeat)

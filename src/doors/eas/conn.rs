@@ -288,7 +288,6 @@ fn is_for_probes(command: Command) -> bool {
 /// The commands that [`dispatch`] knows, as they are told to clients.
 pub(super) const SERVED: &[Command] = &[
     Command::Sync,
-    Command::GetAttachment,
     Command::FolderSync,
     Command::FolderCreate,
     Command::FolderDelete,
