@@ -133,6 +133,9 @@ pub(super) const DEPTH_MAX: usize = 32;
 /// Most folders of one owner. MS-ASCMD §2.2.2, Status 151, names a default of 1,000.
 pub const FOLDERS_MAX: usize = 1_000;
 
+/// Most principals of whom one folder says something.
+pub(super) const GRANTS_MAX: usize = 1_000;
+
 /// The form in which names are compared: case does not count.
 pub(super) fn fold(name: &str) -> String {
     name.to_lowercase()

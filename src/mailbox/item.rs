@@ -41,6 +41,11 @@ impl Flags {
         Self(self.0 & !other.0)
     }
 
+    /// This set with all of `other` set, or cleared.
+    pub const fn with(self, other: Self, on: bool) -> Self {
+        if on { self.and(other) } else { self.without(other) }
+    }
+
     /// True when all of `other` are set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -101,6 +106,9 @@ impl Item {
         self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
     }
 }
+
+/// Most keywords of an item.
+pub(super) const KEYWORDS_MAX: usize = 128;
 
 /// Most former filter dates an item keeps; a client older than the one that is forgotten starts again.
 pub(super) const FORMER_DATES_MAX: usize = 32;

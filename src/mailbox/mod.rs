@@ -4,11 +4,14 @@
 //! over its current view. Both see everything with the rights of whoever acts. Every door stands on
 //! this and on nothing below it.
 
+mod change;
 mod error;
 mod folder;
 mod ids;
 mod item;
+mod items;
 mod notify;
+mod purge;
 mod recover;
 mod rows;
 mod seen;
@@ -21,15 +24,20 @@ mod tx;
 mod verify;
 mod view;
 
+pub use change::{Edit, Knew, NewContent, NewItem, Placed};
 pub use error::Error;
 pub use folder::{FOLDERS_MAX, Folder, Kind, NAME_MAX, Owner, Role, STANDARD, TreeChange, check_name};
 pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 pub use item::{Expunged, Flags, Item, LogRow, ThreadKeys};
 pub use notify::{Notifier, Place, Watch};
+pub use purge::{
+    Cursor, Due, ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge,
+    removed_owners,
+};
 pub use recover::{ExpungedId, expunged, expunged_record};
 pub use rows::Record;
 pub use tree::NewFolder;
-pub use tx::{Edit, Granted, Knew, MailTx, NewContent, NewItem, Placed};
+pub use tx::{Granted, MailTx};
 pub use verify::{Difference, verify};
 pub use view::{Seen, Synced, View};
 

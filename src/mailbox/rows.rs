@@ -62,9 +62,58 @@ pub(super) fn dav_key(folder: FolderId, name: &str) -> Vec<u8> {
 }
 
 /// iCalendar UIDs have no length limit, keys do: the index holds a digest.
-pub(super) fn ical_key(owner: OwnerId, uid: &str, folder: FolderId) -> Vec<u8> {
-    let digest = ring::digest::digest(&ring::digest::SHA256, uid.as_bytes());
-    Key::of(Table::IcalUid).u64(owner.0).raw(digest.as_ref()).u64(folder.0).done()
+pub(super) fn ical_key(owner: OwnerId, ical: &str, folder: FolderId, uid: Uid) -> Vec<u8> {
+    ical_keys(owner, ical).u64(folder.0).u32(uid.0).done()
+}
+
+fn ical_keys(owner: OwnerId, ical: &str) -> Key {
+    let digest = ring::digest::digest(&ring::digest::SHA256, ical.as_bytes());
+    Key::of(Table::IcalUid).u64(owner.0).raw(digest.as_ref())
+}
+
+/// The items of an owner, or of one folder, that have an iCalendar UID.
+pub(super) fn by_ical_uid(
+    from: &dyn Read,
+    owner: OwnerId,
+    ical: &str,
+    folder: Option<FolderId>,
+) -> Result<Vec<(FolderId, Uid)>, Error> {
+    let keys = ical_keys(owner, ical);
+    let range = match folder {
+        Some(folder) => keys.u64(folder.0).range(),
+        None => keys.range(),
+    };
+    let mut found = Vec::new();
+    from.scan(&range, Order::Forward, &mut |key, _| {
+        found.extend(ical_place(key).map(|(_, place)| place));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// A row of the index by iCalendar UID: the digest, and the item.
+pub(super) fn ical_place(key: &[u8]) -> Option<([u8; 32], (FolderId, Uid))> {
+    let mut parts = Parts::of(key);
+    parts.u64()?;
+    Some((parts.bytes()?, (FolderId(parts.u64()?), Uid(parts.u32()?))))
+}
+
+pub(super) fn removed_key(owner: OwnerId) -> Vec<u8> {
+    Key::of(Table::RemovedOwner).u64(owner.0).done()
+}
+
+/// The keys of all rows that a live item has, but for those of its body and of private seen states.
+pub(super) fn item_keys(owner: OwnerId, folder: FolderId, item: &Item) -> Vec<Vec<u8>> {
+    let mut keys = vec![
+        item_key(folder, item.uid),
+        record_key(folder, item.uid),
+        owner_log_key(owner, item.modseq),
+        date_key(folder, Position { date: item.filter_date, uid: item.uid.0 }),
+    ];
+    keys.extend(log_rows_of(item).map(|at| log_key(folder, at)));
+    keys.extend(item.dav_name.iter().map(|name| dav_key(folder, name)));
+    keys.extend(item.ical_uid.iter().map(|ical| ical_key(owner, ical, folder, item.uid)));
+    keys
 }
 
 pub(super) fn thread_key(owner: OwnerId, digest: u64) -> Vec<u8> {
@@ -214,13 +263,13 @@ pub(super) fn positions(
 
 /// What `acting` may do in `folder`: an owner everything, others what the chain of folders grants.
 pub(super) fn rights(from: &dyn Read, folder: &Folder, acting: &Acting) -> Result<Rights, Error> {
-    let Acting::Account { id, groups } = acting else { return Ok(Rights::ALL) };
+    let Acting::Account { id, .. } = acting else { return Ok(Rights::ALL) };
     if folder.owner == OwnerId(*id) {
         return Ok(Rights::ALL);
     }
     let mut grants: Vec<Grant> = folder.grants.clone();
     let mut parent = folder.parent;
-    for _ in 0..super::folder::DEPTH_MAX {
+    for _ in 0..=super::folder::DEPTH_MAX {
         if parent == FolderId::TOP {
             break;
         }
@@ -228,8 +277,18 @@ pub(super) fn rights(from: &dyn Read, folder: &Folder, acting: &Acting) -> Resul
         grants.extend(above.grants);
         parent = above.parent;
     }
-    let who: Vec<u64> = std::iter::once(*id).chain(groups.iter().copied()).collect();
-    Ok(effective(&grants, &who))
+    Ok(effective_for(&grants, acting))
+}
+
+/// What a chain of grants gives to somebody who is not the owner.
+pub(super) fn effective_for(chain: &[Grant], acting: &Acting) -> Rights {
+    match acting {
+        Acting::System => Rights::ALL,
+        Acting::Account { id, groups } => {
+            let who: Vec<u64> = std::iter::once(*id).chain(groups.iter().copied()).collect();
+            effective(chain, &who)
+        }
+    }
 }
 
 /// A record row: the trace prefix of the message and the pre-parsed record of its body.

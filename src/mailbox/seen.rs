@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use super::ids::{Acting, FolderId, Uid};
-use super::tx::MailTx;
+use super::tx::{Granted, MailTx};
 use crate::store::Read;
 use crate::store::keys::{Key, Table};
 
@@ -27,7 +27,17 @@ pub(super) fn is_seen(from: &dyn Read, folder: FolderId, user: u64, uid: Uid) ->
     Ok(chunk.and_then(|chunk| chunk.get(octet).copied()).is_some_and(|bits| bits & bit != 0))
 }
 
-impl MailTx<'_, '_> {
+impl<'g> MailTx<'_, 'g> {
+    /// The acting account's own seen state of an item, where it has one.
+    pub(super) fn private_seen(&mut self, at: &Granted<'g>, uid: Uid) -> Result<Option<bool>, Error> {
+        match self.acting {
+            Acting::Account { id, .. } if !at.shares_seen() => {
+                is_seen(&*self.store(), at.id(), id, uid).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Sets the acting account's own seen state of an item.
     pub(super) fn set_private_seen(&mut self, folder: FolderId, uid: Uid, seen: bool) -> Result<(), Error> {
         let Acting::Account { id, .. } = &self.acting else { return Ok(()) };

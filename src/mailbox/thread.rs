@@ -28,7 +28,12 @@ impl MailTx<'_, '_> {
     fn known_thread(&mut self, owner: OwnerId, keys: &ThreadKeys) -> Result<Option<u64>, Error> {
         let references = keys.references.iter().rev().take(REFERENCES_MAX);
         for digest in references.chain(&keys.message_id) {
-            if let Some((thread, _)) = self.thread_row(owner, *digest)? {
+            if let Some((thread, at)) = self.thread_row(owner, *digest)? {
+                // An entry in use is not forgotten; one as young as this is not written again.
+                if self.now.saturating_sub(at) >= SUBJECT_FOR {
+                    let used = rows::row(&(thread, self.now));
+                    self.store().put(rows::thread_key(owner, *digest), used);
+                }
                 return Ok(Some(thread));
             }
         }

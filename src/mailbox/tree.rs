@@ -1,8 +1,11 @@
 //! Changes to the folder tree: owners, folders, names, grants.
 
 use super::error::Error;
-use super::folder::{DEPTH_MAX, FOLDERS_MAX, Folder, Kind, Owner, Role, STANDARD, TreeChange, check_name};
+use super::folder::{
+    DEPTH_MAX, FOLDERS_MAX, Folder, GRANTS_MAX, Kind, Owner, Role, STANDARD, TreeChange, check_name,
+};
 use super::ids::{FolderId, Modseq, OwnerId};
+use super::item::{Flags, Item};
 use super::rows;
 use super::tx::{Granted, MailTx};
 use crate::policy::{Grant, Rights};
@@ -21,6 +24,7 @@ pub struct NewFolder<'n> {
 impl<'g> MailTx<'_, 'g> {
     /// Makes an owner with the standard folders. `Exists` if there is one already.
     pub fn create_owner(&mut self, owner: OwnerId, quota: Option<u64>) -> Result<(), Error> {
+        self.system_only()?;
         if rows::owner(&*self.store(), owner)?.is_some() {
             return Err(Error::Exists);
         }
@@ -31,8 +35,22 @@ impl<'g> MailTx<'_, 'g> {
         Ok(())
     }
 
+    /// Removes an owner: from now on its folders are there for nobody, and nothing can be recovered.
+    /// [`MailTx::purge_owner`] removes what they hold, step by step.
+    pub fn remove_owner(&mut self, owner: OwnerId) -> Result<(), Error> {
+        self.system_only()?;
+        self.owner_row(owner)?;
+        for id in rows::folder_ids(&*self.store(), owner, None)? {
+            self.delete_one(id)?;
+        }
+        let now = self.now;
+        self.store().put(rows::removed_key(owner), rows::row(&now));
+        Ok(())
+    }
+
     /// Sets an owner's quota in octets; `None` lifts it.
     pub fn set_quota(&mut self, owner: OwnerId, quota: Option<u64>) -> Result<(), Error> {
+        self.system_only()?;
         self.owner_row(owner)?.quota = quota;
         Ok(())
     }
@@ -48,13 +66,16 @@ impl<'g> MailTx<'_, 'g> {
         let row = self.deletable(folder)?;
         if parent != row.parent {
             self.may_change_below(row.owner, parent)?;
-            self.check_not_within(parent, row.id)?;
+            self.check_fits(&row, parent)?;
         }
         check_name(name).map_err(Error::Invalid)?;
         if let Some(other) = rows::by_name(&*self.store(), row.owner, parent, name)?
             && other != row.id
         {
             return Err(Error::Exists);
+        }
+        if (parent, name) == (row.parent, row.name.as_str()) {
+            return Ok(());
         }
         self.store().delete(rows::name_key(row.owner, row.parent, &row.name));
         self.store().put(rows::name_key(row.owner, parent, name), row.id.0.to_be_bytes().to_vec());
@@ -65,10 +86,16 @@ impl<'g> MailTx<'_, 'g> {
         self.log_tree(owner, id, false)
     }
 
-    /// Deletes a folder and those below it with all they hold; they can be recovered until purged.
+    /// Deletes a folder and those below it with all they hold; they can be recovered until purged. The
+    /// right to delete is needed in each of them.
     pub fn delete_folder(&mut self, folder: &Granted<'g>) -> Result<(), Error> {
         let row = self.deletable(folder)?;
         let below = self.subtree(row.owner, row.id)?;
+        for id in &below {
+            if !self.rights(*id)?.has(Rights::DELETE_FOLDER) {
+                return Err(Error::Denied);
+            }
+        }
         for id in below.into_iter().rev() {
             self.delete_one(id)?;
         }
@@ -77,11 +104,18 @@ impl<'g> MailTx<'_, 'g> {
 
     /// Says who may do what in a folder, besides its owner.
     pub fn set_grant(&mut self, folder: &Granted<'g>, grant: Grant) -> Result<(), Error> {
-        self.need(folder, Rights::ADMIN)?;
+        folder.need(Rights::ADMIN)?;
         let (id, owner) = (folder.id(), folder.owner());
         let row = self.folder_row(id)?;
-        row.grants.retain(|g| g.grantee != grant.grantee);
         let empty = grant.allow.is_none() && grant.deny.is_none();
+        let present = row.grants.iter().find(|g| g.grantee == grant.grantee);
+        if present.copied() == (!empty).then_some(grant) {
+            return Ok(());
+        }
+        if present.is_none() && row.grants.len() >= GRANTS_MAX {
+            return Err(Error::Invalid("the folder is shared with too many"));
+        }
+        row.grants.retain(|g| g.grantee != grant.grantee);
         if !empty {
             row.grants.push(grant);
         }
@@ -91,16 +125,15 @@ impl<'g> MailTx<'_, 'g> {
         } else {
             self.store().put(key, Vec::new());
         }
+        // What its grantee sees changes, in the folder and in the list of shared folders.
+        self.touch_folder(id);
+        self.touch_tree(OwnerId(grant.grantee));
         self.log_tree(owner, id, false)
-    }
-
-    fn need(&self, folder: &Granted<'g>, rights: Rights) -> Result<(), Error> {
-        if folder.rights().has(rights) { Ok(()) } else { Err(Error::Denied) }
     }
 
     /// The row of a folder that may be renamed or deleted: nobody does that to one with a role.
     fn deletable(&mut self, folder: &Granted<'g>) -> Result<Folder, Error> {
-        self.need(folder, Rights::DELETE_FOLDER)?;
+        folder.need(Rights::DELETE_FOLDER)?;
         let row = self.folder_row(folder.id())?;
         match row.role {
             Role::None => Ok(row.clone()),
@@ -116,7 +149,7 @@ impl<'g> MailTx<'_, 'g> {
         if parent.owner() != owner {
             return Err(Error::Missing);
         }
-        self.need(&parent, Rights::CREATE)
+        parent.need(Rights::CREATE)
     }
 
     fn insert_folder(&mut self, owner: OwnerId, new: &NewFolder<'_>, role: Role) -> Result<FolderId, Error> {
@@ -180,7 +213,19 @@ impl<'g> MailTx<'_, 'g> {
         self.log_tree(row.owner, id, true)
     }
 
-    fn log_tree(&mut self, owner: OwnerId, folder: FolderId, deleted: bool) -> Result<(), Error> {
+    /// Counts out an item that is purged with its deleted folder.
+    pub(super) fn uncount_deleted(&mut self, folder: &Folder, item: &Item) -> Result<(), Error> {
+        if let Some(row) = self.raw_folder_row(folder.id)? {
+            row.items = row.items.saturating_sub(1);
+            row.unseen = row.unseen.saturating_sub(u64::from(!item.flags.has(Flags::SEEN)));
+            row.bytes = row.bytes.saturating_sub(item.size);
+        }
+        let owner = self.owner_row(folder.owner)?;
+        owner.expunged_bytes = owner.expunged_bytes.saturating_sub(item.size);
+        Ok(())
+    }
+
+    pub(super) fn log_tree(&mut self, owner: OwnerId, folder: FolderId, deleted: bool) -> Result<(), Error> {
         let at = self.next_owner_modseq(owner)?;
         self.owner_row(owner)?.tree = at;
         self.store().put(rows::tree_key(owner, at), rows::row(&TreeChange { folder, deleted }));
@@ -199,17 +244,28 @@ impl<'g> MailTx<'_, 'g> {
         Ok(all)
     }
 
-    fn check_not_within(&mut self, mut folder: FolderId, other: FolderId) -> Result<(), Error> {
+    /// Whether a folder with all below it can stand below `parent`.
+    fn check_fits(&mut self, folder: &Folder, parent: FolderId) -> Result<(), Error> {
+        let mut above = parent;
         for _ in 0..=DEPTH_MAX {
-            if folder == other {
+            if above == folder.id {
                 return Err(Error::Invalid("a folder cannot be moved into itself"));
             }
-            if folder == FolderId::TOP {
-                return Ok(());
+            if above == FolderId::TOP {
+                break;
             }
-            folder = self.folder_row(folder)?.parent;
+            above = self.folder_row(above)?.parent;
         }
-        Err(Error::Invalid("folders cannot be nested that deeply"))
+        let mut height = 0;
+        let below = self.subtree(folder.owner, folder.id)?;
+        let was = self.depth(folder.id)?;
+        for id in below {
+            height = height.max(self.depth(id)?.saturating_sub(was) + 1);
+        }
+        if self.depth(parent)? + height > DEPTH_MAX {
+            return Err(Error::Invalid("folders cannot be nested that deeply"));
+        }
+        Ok(())
     }
 
     fn depth(&mut self, mut folder: FolderId) -> Result<usize, Error> {

@@ -5,13 +5,15 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use super::error::Error;
-use super::folder::{Folder, Owner};
+use super::folder::{Folder, Owner, TreeChange};
 use super::ids::{FolderId, Modseq, OwnerId, Uid};
-use super::item::{Flags, Item, LogRow};
-use super::rows;
+use super::item::{Expunged, Flags, Item, LogRow};
+use super::recover::ExpungedId;
+use super::rows::{self, Record};
 use super::sync::Position;
+use super::tx::item_referrer;
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::{Order, Read};
+use crate::store::{BodyId, Order, Read, Referrer, references, refers};
 
 /// Something stored that does not follow from the items.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,27 +34,38 @@ impl fmt::Display for Difference {
 pub fn verify(from: &dyn Read) -> Result<Vec<Difference>, Error> {
     let mut check = Check { from, found: Vec::new() };
     let mut folders: BTreeMap<OwnerId, Vec<Folder>> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for id in ids(from, Table::Folder)? {
+        known.insert(id);
         match rows::raw_folder(from, FolderId(id)) {
             Ok(Some(folder)) => folders.entry(folder.owner).or_default().push(folder),
             Ok(None) => {}
             Err(e) => check.differs(format!("folder {id}"), e.to_string()),
         }
     }
+    check.grants(folders.values().flatten())?;
     for id in ids(from, Table::Owner)? {
         let owner = OwnerId(id);
-        check.owner(owner, folders.remove(&owner).unwrap_or_default())?;
+        match check.owner(owner, folders.remove(&owner).unwrap_or_default()) {
+            Err(Error::Store(crate::store::Error::Damaged(what))) => {
+                check.differs(format!("owner {id}"), what);
+            }
+            other => other?,
+        }
     }
     for (owner, folders) in folders {
         check.differs(format!("owner {}", owner.0), format!("{} folders without an owner", folders.len()));
     }
+    check.strays(&known)?;
+    check.references()?;
     Ok(check.found)
 }
 
+/// The first part of every key of a table, each once.
 fn ids(from: &dyn Read, table: Table) -> Result<Vec<u64>, Error> {
     let mut ids = Vec::new();
     from.scan(&Key::of(table).range(), Order::Forward, &mut |key, _| {
-        ids.extend(Parts::of(key).u64());
+        ids.extend(Parts::of(key).u64().filter(|id| ids.last() != Some(id)));
         ControlFlow::Continue(())
     })?;
     Ok(ids)
@@ -77,10 +90,11 @@ impl Check<'_> {
     fn owner(&mut self, id: OwnerId, folders: Vec<Folder>) -> Result<(), Error> {
         let Some(stored) = rows::owner(self.from, id)? else { return Ok(()) };
         let place = format!("owner {}", id.0);
-        let mut counted = Owner { modseq: stored.modseq, tree: stored.tree, ..Owner::default() };
+        let mut counted = Owner::default();
         let mut log: BTreeSet<(Modseq, FolderId, Uid)> = BTreeSet::new();
+        let mut icals = BTreeSet::new();
         for folder in &folders {
-            let sums = self.folder(folder, &mut log)?;
+            let sums = self.folder(folder, &mut log, &mut icals)?;
             if folder.deleted.is_some() {
                 counted.expunged_bytes += sums.bytes;
             } else {
@@ -90,27 +104,85 @@ impl Check<'_> {
             if folder.highest > stored.modseq {
                 self.differs(place.clone(), format!("folder {} is ahead of its owner", folder.id.0));
             }
+            if folder.uid_validity > stored.uid_validity {
+                self.differs(place.clone(), format!("the UIDVALIDITY of folder {} is ahead", folder.id.0));
+            }
         }
         counted.expunged_bytes += self.expunged(id)?;
         self.same(&place, "items", stored.items, counted.items);
         self.same(&place, "bytes", stored.bytes, counted.bytes);
         self.same(&place, "expunged bytes", stored.expunged_bytes, counted.expunged_bytes);
+        self.tree(&place, id, &stored)?;
+        self.places(&folders);
         self.names(id, &folders)?;
         let kept = self.owner_log(id)?;
         for (at, folder, uid) in log.symmetric_difference(&kept) {
             let place = format!("owner {} modseq {}", id.0, at.0);
             self.differs(place, format!("item {}:{} stands in one log only", folder.0, uid.0));
         }
+        if self.icals(id)? != icals {
+            self.differs(place, "its index by iCalendar UID does not fit its items");
+        }
         Ok(())
     }
 
-    fn expunged(&self, owner: OwnerId) -> Result<u64, Error> {
+    /// The octets of an owner's expunged items, each of which refers to its body.
+    fn expunged(&mut self, owner: OwnerId) -> Result<u64, Error> {
+        let mut kept = Vec::new();
+        self.from.scan(
+            &Key::of(Table::Expunged).u64(owner.0).range(),
+            Order::Forward,
+            &mut |key, value| {
+                kept.push((ExpungedId::of(key), rows::read::<Expunged>(value)));
+                ControlFlow::Continue(())
+            },
+        )?;
         let mut bytes = 0;
-        self.from.scan(&Key::of(Table::Expunged).u64(owner.0).range(), Order::Forward, &mut |_, value| {
-            bytes += rows::read::<super::Expunged>(value).map(|e| e.item.size).unwrap_or_default();
+        for (id, expunged) in kept {
+            let place = format!("expunged items of owner {}", owner.0);
+            match (id, expunged) {
+                (Some(id), Ok(expunged)) => {
+                    bytes += expunged.item.size;
+                    if !refers(self.from, id.referrer(), &BodyId(expunged.item.body))? {
+                        self.differs(
+                            place,
+                            format!("{}:{} does not refer to its body", id.folder.0, id.uid.0),
+                        );
+                    }
+                }
+                _ => self.differs(place, "a damaged row"),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The tree log ends where the owner's row says.
+    fn tree(&mut self, place: &str, owner: OwnerId, stored: &Owner) -> Result<(), Error> {
+        let mut last = Modseq(0);
+        let mut damaged = 0;
+        let range = Key::of(Table::TreeLog).u64(owner.0).range();
+        self.from.scan(&range, Order::Forward, &mut |key, value| {
+            let mut parts = Parts::of(key);
+            last = parts.u64().and_then(|_| parts.u64()).map(Modseq).unwrap_or_default();
+            damaged += u64::from(rows::read::<TreeChange>(value).is_err());
             ControlFlow::Continue(())
         })?;
-        Ok(bytes)
+        self.same(place, "the latest change of the tree", stored.tree, last);
+        self.same(place, "damaged tree log rows", damaged, 0);
+        if last > stored.modseq {
+            self.differs(place.to_owned(), "its tree log is ahead of it");
+        }
+        Ok(())
+    }
+
+    /// Every folder stands at the top or in another one of its owner.
+    fn places(&mut self, folders: &[Folder]) {
+        let live: BTreeSet<_> = folders.iter().filter(|f| f.deleted.is_none()).map(|f| f.id).collect();
+        for folder in folders.iter().filter(|f| live.contains(&f.id)) {
+            if folder.parent != FolderId::TOP && !live.contains(&folder.parent) {
+                self.differs(format!("folder {}", folder.id.0), "the folder above it is not there");
+            }
+        }
     }
 
     fn names(&mut self, owner: OwnerId, folders: &[Folder]) -> Result<(), Error> {
@@ -125,6 +197,102 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn icals(&self, owner: OwnerId) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let mut found = BTreeSet::new();
+        self.from.scan(&Key::of(Table::IcalUid).u64(owner.0).range(), Order::Forward, &mut |key, _| {
+            found.insert(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// The index of grants says what the live folders say.
+    fn grants<'f>(&mut self, folders: impl Iterator<Item = &'f Folder>) -> Result<(), Error> {
+        let mut wanted = BTreeSet::new();
+        for folder in folders.filter(|folder| folder.deleted.is_none()) {
+            wanted.extend(folder.grants.iter().map(|grant| rows::grant_key(grant.grantee, folder.id)));
+        }
+        let mut found = BTreeSet::new();
+        self.from.scan(&Key::of(Table::Grant).range(), Order::Forward, &mut |key, _| {
+            found.insert(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        for key in wanted.symmetric_difference(&found) {
+            let mut parts = Parts::of(key);
+            let (grantee, folder) = (parts.u64().unwrap_or_default(), parts.u64().unwrap_or_default());
+            self.differs(
+                format!("folder {folder}"),
+                format!("its grant to {grantee} stands in its row or in the index only"),
+            );
+        }
+        Ok(())
+    }
+
+    /// No rows of folders or owners that are not there.
+    fn strays(&mut self, folders: &BTreeSet<u64>) -> Result<(), Error> {
+        for table in [
+            Table::Item,
+            Table::Record,
+            Table::ChangeLog,
+            Table::FilterDate,
+            Table::DavName,
+            Table::SeenOverlay,
+        ] {
+            for id in ids(self.from, table)? {
+                if !folders.contains(&id) {
+                    self.differs(
+                        format!("folder {id}"),
+                        format!("it is not there, but has rows in {table:?}"),
+                    );
+                }
+            }
+        }
+        let owners: BTreeSet<u64> = ids(self.from, Table::Owner)?.into_iter().collect();
+        for table in [
+            Table::FolderName,
+            Table::TreeLog,
+            Table::OwnerLog,
+            Table::IcalUid,
+            Table::Expunged,
+            Table::Thread,
+            Table::RemovedOwner,
+        ] {
+            for id in ids(self.from, table)? {
+                if !owners.contains(&id) {
+                    self.differs(
+                        format!("owner {id}"),
+                        format!("it is not there, but has rows in {table:?}"),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// No reference keeps a body for an item that does not have it.
+    fn references(&mut self) -> Result<(), Error> {
+        let from = self.from;
+        let mut failed = None;
+        references(from, &mut |body, referrer| {
+            let Referrer::Item { folder, uid } = referrer else { return ControlFlow::Continue(()) };
+            match rows::item(from, FolderId(folder), Uid(uid)) {
+                Ok(Some(item)) if BodyId(item.body) == body => {}
+                Ok(_) => {
+                    let what = format!("body {body} is kept for it, which it does not have");
+                    self.differs(format!("item {folder}:{uid}"), what);
+                }
+                // A damaged item was reported with its folder.
+                Err(Error::Store(crate::store::Error::Damaged(_))) => {}
+                Err(e) => {
+                    failed = Some(e);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     fn owner_log(&self, owner: OwnerId) -> Result<BTreeSet<(Modseq, FolderId, Uid)>, Error> {
@@ -151,6 +319,7 @@ impl Check<'_> {
         &mut self,
         folder: &Folder,
         owner_log: &mut BTreeSet<(Modseq, FolderId, Uid)>,
+        icals: &mut BTreeSet<Vec<u8>>,
     ) -> Result<Sums, Error> {
         let place = format!("folder {}", folder.id.0);
         let items = self.items(folder.id)?;
@@ -167,13 +336,15 @@ impl Check<'_> {
                 wanted.insert(item.modseq, LogRow::Change { uid: item.uid });
             }
             owner_log.insert((item.modseq, folder.id, item.uid));
+            let ical = item.ical_uid.as_ref();
+            icals.extend(ical.map(|ical| rows::ical_key(folder.owner, ical, folder.id, item.uid)));
         }
         self.same(&place, "items", folder.items, sums.items);
         self.same(&place, "unseen", folder.unseen, sums.unseen);
         self.same(&place, "bytes", folder.bytes, sums.bytes);
         let live: BTreeSet<Uid> = items.iter().map(|i| i.uid).collect();
         let from = self.from;
-        rows::log(from, folder.id, Modseq(0), &mut |at, row| {
+        let logged = rows::log(from, folder.id, Modseq(0), &mut |at, row| {
             if let LogRow::Tombstone { uid, .. } = &row {
                 owner_log.insert((at, folder.id, *uid));
                 if live.contains(uid) {
@@ -186,11 +357,22 @@ impl Check<'_> {
                 self.differs(place.clone(), format!("log row {} is above the highest modseq", at.0));
             }
             ControlFlow::Continue(())
-        })?;
-        for (at, row) in wanted {
-            self.differs(place.clone(), format!("log row {} is missing: {row:?}", at.0));
+        });
+        match logged {
+            // What stands after a damaged row was not seen.
+            Err(Error::Store(crate::store::Error::Damaged(what))) => {
+                self.differs(place, format!("its log is damaged: {what}"));
+            }
+            other => {
+                other?;
+                for (at, row) in wanted {
+                    self.differs(place.clone(), format!("log row {} is missing: {row:?}", at.0));
+                }
+            }
         }
         self.dates(folder, &items)?;
+        self.records(folder, &live)?;
+        self.dav_names(folder, &items)?;
         Ok(sums)
     }
 
@@ -217,17 +399,54 @@ impl Check<'_> {
         if item.uid.0 >= folder.uid_next {
             self.differs(place.clone(), "its UID is not below the folder's next");
         }
-        if rows::record(self.from, folder.id, item.uid)?.is_none() {
-            self.differs(place.clone(), "its record is missing");
+        if !refers(self.from, item_referrer(folder.id, item.uid), &BodyId(item.body))? {
+            self.differs(place, "it does not refer to its body");
         }
-        if let Some(name) = &item.dav_name {
-            let found = self.from.get(&rows::dav_key(folder.id, name))?.as_deref().and_then(rows::uid_of);
-            self.same(&place, "DAV name", found, Some(item.uid));
+        Ok(())
+    }
+
+    /// Every item has a record, and every record an item.
+    fn records(&mut self, folder: &Folder, items: &BTreeSet<Uid>) -> Result<(), Error> {
+        let mut found = BTreeSet::new();
+        let mut damaged = Vec::new();
+        let range = Key::of(Table::Record).u64(folder.id.0).range();
+        self.from.scan(&range, Order::Forward, &mut |key, value| {
+            let mut parts = Parts::of(key);
+            let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
+            found.insert(uid);
+            if Record::of(value.clone()).is_none() {
+                damaged.push(uid);
+            }
+            ControlFlow::Continue(())
+        })?;
+        for uid in damaged {
+            self.differs(format!("item {}:{}", folder.id.0, uid.0), "its record is damaged");
         }
-        if let Some(ical) = &item.ical_uid {
-            let key = rows::ical_key(folder.owner, ical, folder.id);
-            let found = self.from.get(&key)?.as_deref().and_then(rows::uid_of);
-            self.same(&place, "iCalendar UID", found, Some(item.uid));
+        for uid in items.difference(&found) {
+            self.differs(format!("item {}:{}", folder.id.0, uid.0), "its record is missing");
+        }
+        for uid in found.difference(items) {
+            self.differs(format!("item {}:{}", folder.id.0, uid.0), "it is not there, but has a record");
+        }
+        Ok(())
+    }
+
+    fn dav_names(&mut self, folder: &Folder, items: &[Item]) -> Result<(), Error> {
+        let wanted: BTreeMap<Vec<u8>, Option<Uid>> = items
+            .iter()
+            .filter_map(|item| Some((rows::dav_key(folder.id, item.dav_name.as_ref()?), Some(item.uid))))
+            .collect();
+        let mut found = BTreeMap::new();
+        self.from.scan(
+            &Key::of(Table::DavName).u64(folder.id.0).range(),
+            Order::Forward,
+            &mut |key, value| {
+                found.insert(key.to_vec(), rows::uid_of(value));
+                ControlFlow::Continue(())
+            },
+        )?;
+        if found != wanted {
+            self.differs(format!("folder {}", folder.id.0), "its index by DAV name does not fit its items");
         }
         Ok(())
     }

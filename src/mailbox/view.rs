@@ -98,7 +98,7 @@ impl View {
     /// An item of a folder, with the acting account's own seen state.
     pub fn item(&self, folder: &Folder, uid: Uid) -> Result<Option<Item>, Error> {
         let Some(mut item) = rows::item(&self.reader, folder.id, uid)? else { return Ok(None) };
-        self.own_seen(folder, &mut item)?;
+        self.own_seen(self.private_seen(folder)?, folder, &mut item)?;
         Ok(Some(item))
     }
 
@@ -113,12 +113,13 @@ impl View {
             Bound::Included(rows::item_key(folder.id, from)),
             prefix_end(&Key::of(Table::Item).u64(folder.id.0).done()),
         );
+        let private = self.private_seen(folder)?;
         let mut failed = None;
         self.reader.scan(&range, Order::Forward, &mut |key, value| {
             let mut parts = Parts::of(key);
             let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
             let item = rows::item_of(uid, value).and_then(|mut item| {
-                self.own_seen(folder, &mut item)?;
+                self.own_seen(private, folder, &mut item)?;
                 Ok(item)
             });
             match item {
@@ -145,6 +146,19 @@ impl View {
     /// The item called `name` by DAV clients.
     pub fn by_dav_name(&self, folder: &Folder, name: &str) -> Result<Option<Uid>, Error> {
         Ok(self.reader.get(&rows::dav_key(folder.id, name))?.as_deref().and_then(rows::uid_of))
+    }
+
+    /// An owner's items that have an iCalendar UID, in the folders that the acting principal may see.
+    pub fn by_ical_uid(&self, owner: OwnerId, ical: &str) -> Result<Vec<(FolderId, Uid)>, Error> {
+        let mut found = Vec::new();
+        for place in rows::by_ical_uid(&self.reader, owner, ical, None)? {
+            match self.folder(place.0) {
+                Ok(_) => found.push(place),
+                Err(Error::Missing) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(found)
     }
 
     /// Where an item that left the folder at `at` went, if it was moved.
@@ -198,18 +212,19 @@ impl View {
         Synced { view: self, folder }
     }
 
-    /// Sets the seen flag as the acting account has it, where that is not the folder's own.
-    fn own_seen(&self, folder: &Folder, item: &mut Item) -> Result<(), Error> {
-        let Acting::Account { id, .. } = &self.acting else { return Ok(()) };
-        if folder.owner == OwnerId(*id)
-            || rows::rights(&self.reader, folder, &self.acting)?.has(Rights::SHARE_SEEN)
-        {
-            return Ok(());
-        }
-        let seen = seen::is_seen(&self.reader, folder.id, *id, item.uid)?;
-        item.flags = item.flags.without(Flags::SEEN);
-        if seen {
-            item.flags = item.flags.and(Flags::SEEN);
+    /// The acting account, if it has a seen state of its own in this folder.
+    fn private_seen(&self, folder: &Folder) -> Result<Option<u64>, Error> {
+        let Acting::Account { id, .. } = &self.acting else { return Ok(None) };
+        let shared = folder.owner == OwnerId(*id)
+            || rows::rights(&self.reader, folder, &self.acting)?.has(Rights::SHARE_SEEN);
+        Ok((!shared).then_some(*id))
+    }
+
+    /// Sets the seen flag as the account `private` has it.
+    fn own_seen(&self, private: Option<u64>, folder: &Folder, item: &mut Item) -> Result<(), Error> {
+        if let Some(user) = private {
+            let seen = seen::is_seen(&self.reader, folder.id, user, item.uid)?;
+            item.flags = item.flags.with(Flags::SEEN, seen);
         }
         Ok(())
     }

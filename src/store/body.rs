@@ -216,6 +216,22 @@ pub(super) fn is_referred_to(read: &impl Read, id: &BodyId) -> Result<bool, Erro
     Ok(found)
 }
 
+/// True when `referrer` refers to the body.
+pub fn refers(read: &dyn Read, referrer: Referrer, id: &BodyId) -> Result<bool, Error> {
+    Ok(read.get(&referrer.row(id))?.is_some())
+}
+
+/// Visits every reference to a body.
+pub fn references(
+    read: &dyn Read,
+    visit: &mut dyn FnMut(BodyId, Referrer) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    read.scan(&Key::of(Table::BodyReference).range(), Order::Forward, &mut |key, _| {
+        // A damaged key is reported by `Store::verify`.
+        Referrer::of_row(key).map_or(ControlFlow::Continue(()), |(id, referrer)| visit(id, referrer))
+    })
+}
+
 /// A body that is ready to be referred to. A large one is already durable, and kept as long as this
 /// lives.
 #[derive(Clone)]

@@ -24,10 +24,11 @@
 //! | 2B | owner log | owner, modseq | folder, uid |
 //! | 2C | filter date | folder, date, uid | - |
 //! | 2D | DAV name | folder, name | uid |
-//! | 2E | iCalendar UID | owner, UID (digest), folder | uid |
+//! | 2E | iCalendar UID | owner, UID (digest), folder, uid | - |
 //! | 2F | seen overlay | folder, user, chunk of UIDs | bits |
 //! | 30 | expunged | owner, time, folder, uid | item and record, recoverable |
 //! | 31 | thread | owner, digest of Message-ID or base subject | thread id, time |
+//! | 32 | removed owner | owner | when; its rows are being removed |
 //! | 40 | body | hash | size, place, domain, dying since |
 //! | 41 | body reference | hash, kind, referrer | - |
 //! | 50 | device | account, device id | the device |
@@ -87,6 +88,7 @@ pub enum Table {
     SeenOverlay = 0x2F,
     Expunged = 0x30,
     Thread = 0x31,
+    RemovedOwner = 0x32,
     Body = 0x40,
     BodyReference = 0x41,
     Device = 0x50,

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody};
+pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody, references, refers};
 pub use collect::{Collected, Collector, Graces};
 pub use committer::{CommitWatch, HasRoom};
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};

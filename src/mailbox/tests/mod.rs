@@ -2,13 +2,19 @@
 
 mod folders;
 mod items;
+mod kept;
 mod model;
+mod random;
+mod shared;
+mod verified;
 
 use bytes::Bytes;
 
 use super::*;
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::policy::{Grant, Rights};
+use crate::store::keys::{Key, Table};
+use crate::store::{Order, Read, Store};
 
 /// An account's mailbox, fresh.
 struct Home {
@@ -19,7 +25,10 @@ struct Home {
 impl Home {
     async fn new() -> Self {
         let clock = Clock::set(1_800_000_000_000);
-        let mailbox = Mailbox::new(Store::in_memory().unwrap(), clock);
+        Self::over(Mailbox::new(Store::in_memory_at(&clock).unwrap(), clock)).await
+    }
+
+    async fn over(mailbox: Mailbox) -> Self {
         let owner = OwnerId(7);
         let made = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.create_owner(owner, None)).await;
         made.unwrap();
@@ -32,6 +41,91 @@ impl Home {
 
     fn view(&self) -> View {
         self.mailbox.view(self.me()).unwrap()
+    }
+
+    fn view_of(&self, account: u64) -> View {
+        self.mailbox.view(Acting::account(account)).unwrap()
+    }
+
+    fn now(&self) -> crate::clock::Millis {
+        self.mailbox.clock().now()
+    }
+
+    /// The folder's row, whoever may see it.
+    fn folder(&self, id: FolderId) -> Folder {
+        self.mailbox.view(Acting::System).unwrap().folder(id).unwrap().folder
+    }
+
+    /// The item as its owner sees it.
+    fn get(&self, folder: FolderId, uid: Uid) -> Option<Item> {
+        self.view().item(&self.folder(folder), uid).unwrap()
+    }
+
+    fn counters(&self) -> Owner {
+        self.view().owner(self.owner).unwrap()
+    }
+
+    fn log(&self, folder: FolderId) -> Vec<(Modseq, LogRow)> {
+        let mut rows = Vec::new();
+        self.view()
+            .log(&self.folder(folder), Modseq(0), &mut |at, row| {
+                rows.push((at, row));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        rows
+    }
+
+    /// All keys of a table.
+    fn keys(&self, table: Table) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        let range = Key::of(table).range();
+        self.mailbox
+            .store()
+            .read()
+            .unwrap()
+            .scan(&range, Order::Forward, &mut |key, _| {
+                keys.push(key.to_vec());
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        keys
+    }
+
+    /// Makes a mail folder.
+    async fn make(&self, parent: FolderId, name: &str) -> Result<FolderId, Error> {
+        let (owner, name) = (self.owner, name.to_owned());
+        self.act(Origin::OTHER, move |tx| {
+            tx.create_folder(owner, &NewFolder { parent, name: &name, kind: Kind::Mail })
+        })
+        .await
+    }
+
+    /// Lets somebody do something in a folder.
+    async fn grant(&self, folder: FolderId, grantee: u64, allow: Rights, deny: Rights) {
+        self.act(Origin::OTHER, move |tx| {
+            let folder = tx.granted(folder)?;
+            tx.set_grant(&folder, Grant { grantee, allow, deny })
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Acts as another account.
+    async fn as_account<T: Send + 'static>(
+        &self,
+        account: u64,
+        f: impl FnOnce(&mut MailTx<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.mailbox.write(Acting::account(account), Origin::OTHER, f).await
+    }
+
+    /// Acts as the server.
+    async fn as_system<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut MailTx<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.mailbox.write(Acting::System, Origin::OTHER, f).await
     }
 
     fn role(&self, role: Role) -> Folder {

@@ -1,0 +1,293 @@
+//! Changes to items: added, edited, replaced, moved, copied, expunged.
+//!
+//! Each of these checks all it relies on before it changes the first row, so that a caller may take a
+//! refusal and go on with its transaction.
+
+use super::change::{Edit, Knew, NewContent, NewItem, Placed, needed};
+use super::error::Error;
+use super::folder::Kind;
+use super::ids::{FolderId, Modseq, Origin, Uid};
+use super::item::{Flags, Item, KEYWORDS_MAX};
+use super::rows::{self, Record};
+use super::tx::{Granted, MailTx, item_referrer, placed, position};
+use crate::policy::Rights;
+use crate::store::{BodyId, Read};
+
+/// What one who takes an item out of a folder needs there: it is read, and gone afterwards.
+const TAKE: Rights = Rights::READ.and(Rights::DELETE_ITEM).and(Rights::EXPUNGE);
+
+impl<'g> MailTx<'_, 'g> {
+    /// Adds an item. `Exists` when its DAV name, or in a calendar its iCalendar UID, is taken.
+    pub fn append(&mut self, to: &Granted<'g>, new: NewItem) -> Result<Placed, Error> {
+        to.need(Rights::INSERT)?;
+        let size = new.body.size().saturating_add(new.prefix.len() as u64);
+        self.check_quota(to.owner(), size)?;
+        let internal_date = new.internal_date;
+        let mut item = Item {
+            uid: Uid(0),
+            content: 0,
+            born: Modseq(0),
+            born_by: self.origin,
+            modseq: Modseq(0),
+            content_modseq: Modseq(0),
+            flags_modseq: Modseq(0),
+            silent_for: Origin::OTHER,
+            flags: new.flags,
+            keywords: sorted(new.keywords)?,
+            internal_date,
+            filter_date: new.filter_date.unwrap_or(internal_date),
+            former_dates: Vec::new(),
+            size,
+            thread: 0,
+            body: new.body.id().0,
+            dav_name: new.dav_name,
+            ical_uid: new.ical_uid,
+            properties: new.properties,
+        };
+        let seen = item.flags.has(Flags::SEEN);
+        if !to.shares_seen() {
+            item.flags = item.flags.without(Flags::SEEN);
+        }
+        self.check_entry(to, &item)?;
+        item.content = self.store().new_id()?;
+        item.thread = self.thread(to.owner(), item.content, &new.thread)?;
+        let placed = self.enter(to, item, seen, Record::encode(&new.prefix, &new.record))?;
+        self.store().attach_body(&new.body, item_referrer(placed.folder, placed.uid))?;
+        Ok(placed)
+    }
+
+    /// Changes an item's flags, keywords and properties. Without a difference nothing is logged; nor is
+    /// it when the acting account's own seen state is all that differs.
+    pub fn edit(&mut self, at: &Granted<'g>, uid: Uid, edit: &Edit, knew: Knew) -> Result<Placed, Error> {
+        let mut item = self.live_item(at, uid)?;
+        let own_seen = self.private_seen(at, uid)?;
+        let mut was = item.clone();
+        if let Some(seen) = own_seen {
+            was.flags = was.flags.with(Flags::SEEN, seen);
+        }
+        let mut wanted = edited(&was, edit)?;
+        if wanted == was {
+            return Ok(Placed { changed: false, ..placed(at.id(), &item) });
+        }
+        at.need(needed(&was, &wanted))?;
+        if let Some(seen) = own_seen {
+            let now_seen = wanted.flags.has(Flags::SEEN);
+            if now_seen != seen {
+                self.set_private_seen(at.id(), uid, now_seen)?;
+            }
+            wanted.flags = wanted.flags.with(Flags::SEEN, item.flags.has(Flags::SEEN));
+            if wanted == item {
+                return Ok(placed(at.id(), &item));
+            }
+        }
+        let was_unseen = !item.flags.has(Flags::SEEN);
+        let is_unseen = !wanted.flags.has(Flags::SEEN);
+        item.flags = wanted.flags;
+        item.keywords = wanted.keywords;
+        item.properties = wanted.properties;
+        self.log_change(at, &mut item, knew, false)?;
+        let folder = self.folder_row(at.id())?;
+        folder.unseen =
+            folder.unseen.saturating_sub(u64::from(was_unseen)).saturating_add(u64::from(is_unseen));
+        Ok(placed(at.id(), &item))
+    }
+
+    /// Gives an item new content; its ids and place stay.
+    pub fn replace(
+        &mut self,
+        at: &Granted<'g>,
+        uid: Uid,
+        new: NewContent,
+        knew: Knew,
+    ) -> Result<Placed, Error> {
+        at.need(Rights::INSERT.and(Rights::WRITE))?;
+        let mut item = self.live_item(at, uid)?;
+        let size = new.body.size().saturating_add(new.prefix.len() as u64);
+        self.check_quota(at.owner(), size.saturating_sub(item.size))?;
+        self.count(at, -1, &item)?;
+        let old_body = BodyId(item.body);
+        item.size = size;
+        item.body = new.body.id().0;
+        let old_date = item.filter_date;
+        self.store().delete(rows::date_key(at.id(), position(&item)));
+        item.filter_date = new.filter_date.unwrap_or(old_date);
+        self.log_change(at, &mut item, knew, true)?;
+        if item.filter_date != old_date {
+            self.remember_date(at.id(), &mut item, old_date)?;
+        }
+        self.store().put(rows::date_key(at.id(), position(&item)), Vec::new());
+        self.store().put(rows::record_key(at.id(), uid), Record::encode(&new.prefix, &new.record));
+        self.count(at, 1, &item)?;
+        let referrer = item_referrer(at.id(), uid);
+        if old_body != new.body.id() {
+            self.store().attach_body(&new.body, referrer)?;
+            self.store().release_body(old_body, referrer)?;
+        }
+        Ok(placed(at.id(), &item))
+    }
+
+    /// Moves an item; it gets a new residence and keeps its content's identity, and its DAV name if that
+    /// is free there. `Exists` when a calendar has its iCalendar UID already. Every client that keeps a
+    /// copy is told: the mover's own as well, as MS-ASCMD §2.2.1.12 has it for MoveItems.
+    pub fn move_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, Origin::OTHER)
+    }
+
+    /// As [`MailTx::move_to`], for a client that removed the item from its copy itself and is not told
+    /// of that: a deletion that moves.
+    pub fn remove_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, self.origin)
+    }
+
+    fn move_as(
+        &mut self,
+        from: &Granted<'g>,
+        uid: Uid,
+        to: &Granted<'g>,
+        removed_by: Origin,
+    ) -> Result<Placed, Error> {
+        from.need(TAKE)?;
+        to.need(Rights::INSERT)?;
+        if from.id() == to.id() {
+            return Err(Error::Invalid("the item is in that folder already"));
+        }
+        let (item, record) = self.whole(from, uid)?;
+        if from.owner() != to.owner() {
+            self.check_quota(to.owner(), item.size)?;
+        }
+        let (arriving, seen) = self.arriving(from, &item, to, Origin::OTHER)?;
+        self.leave(from, &item, removed_by)?;
+        let body = BodyId(item.body);
+        let placed = self.enter(to, arriving, seen, record)?;
+        self.set_moved_to(from.id(), placed)?;
+        self.move_body_reference(
+            body,
+            item_referrer(from.id(), uid),
+            item_referrer(placed.folder, placed.uid),
+        )?;
+        Ok(placed)
+    }
+
+    /// Copies an item; the copy shares its body and the identity of its content, and has its DAV name if
+    /// that is free there. `Exists` when a calendar has its iCalendar UID already.
+    pub fn copy(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        from.need(Rights::READ)?;
+        to.need(Rights::INSERT)?;
+        let (item, record) = self.whole(from, uid)?;
+        self.check_quota(to.owner(), item.size)?;
+        let (arriving, seen) = self.arriving(from, &item, to, self.origin)?;
+        let placed = self.enter(to, arriving, seen, record)?;
+        self.store().refer_to_body(BodyId(item.body), item_referrer(to.id(), placed.uid))?;
+        Ok(placed)
+    }
+
+    /// Removes an item from its folder to where it can be recovered for a while.
+    pub fn expunge(&mut self, from: &Granted<'g>, uid: Uid) -> Result<Placed, Error> {
+        from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
+        let (item, record) = self.whole(from, uid)?;
+        self.leave(from, &item, self.origin)?;
+        let tombstone = self.folder_row(from.id())?.highest;
+        let gone = Placed { modseq: tombstone, ..placed(from.id(), &item) };
+        self.keep_expunged(from, item, record)?;
+        Ok(gone)
+    }
+
+    /// Whether nothing forbids an item to come into a folder. What cannot be checked here is only that
+    /// the store works.
+    pub(super) fn check_entry(&mut self, to: &Granted<'g>, item: &Item) -> Result<(), Error> {
+        let folder = self.folder_row(to.id())?;
+        let kind = folder.kind;
+        if folder.uid_next == u32::MAX {
+            return Err(Error::Invalid("the folder is out of UIDs"));
+        }
+        if let Some(name) = &item.dav_name
+            && self.store().get(&rows::dav_key(to.id(), name))?.is_some()
+        {
+            return Err(Error::Exists);
+        }
+        // RFC 4791 §5.3.2.1, no-uid-conflict. Several messages may be about one event.
+        if let Some(ical) = &item.ical_uid
+            && kind != Kind::Mail
+            && !rows::by_ical_uid(&*self.store(), to.owner(), ical, Some(to.id()))?.is_empty()
+        {
+            return Err(Error::Exists);
+        }
+        Ok(())
+    }
+
+    /// An item as it may come to another folder, and whether the acting account has seen it.
+    fn arriving(
+        &mut self,
+        from: &Granted<'g>,
+        item: &Item,
+        to: &Granted<'g>,
+        brought_by: Origin,
+    ) -> Result<(Item, bool), Error> {
+        let seen = self.private_seen(from, item.uid)?.unwrap_or(item.flags.has(Flags::SEEN));
+        let mut item = renewed(item, brought_by);
+        if to.shares_seen() {
+            item.flags = item.flags.with(Flags::SEEN, seen);
+        } else if from.owner() != to.owner() {
+            item.flags = item.flags.without(Flags::SEEN);
+        }
+        self.free_dav_name(to.id(), &mut item)?;
+        self.check_entry(to, &item)?;
+        Ok((item, seen))
+    }
+
+    /// Takes the item's DAV name away when another item of the folder has it.
+    pub(super) fn free_dav_name(&mut self, folder: FolderId, item: &mut Item) -> Result<(), Error> {
+        if let Some(name) = &item.dav_name
+            && self.store().get(&rows::dav_key(folder, name))?.is_some()
+        {
+            item.dav_name = None;
+        }
+        Ok(())
+    }
+
+    fn live_item(&mut self, at: &Granted<'g>, uid: Uid) -> Result<Item, Error> {
+        self.folder_row(at.id())?;
+        self.item(at.id(), uid)
+    }
+
+    fn whole(&mut self, at: &Granted<'g>, uid: Uid) -> Result<(Item, Vec<u8>), Error> {
+        let item = self.live_item(at, uid)?;
+        let record = self.store().get(&rows::record_key(at.id(), uid))?.unwrap_or_default();
+        Ok((item, record.to_vec()))
+    }
+}
+
+/// An item without what belongs to its former residence.
+pub(super) fn renewed(item: &Item, brought_by: Origin) -> Item {
+    Item {
+        born_by: brought_by,
+        silent_for: Origin::OTHER,
+        former_dates: Vec::new(),
+        flags: item.flags.without(Flags::DELETED),
+        ..item.clone()
+    }
+}
+
+fn edited(item: &Item, edit: &Edit) -> Result<Item, Error> {
+    let mut wanted = item.clone();
+    wanted.flags = item.flags.without(edit.clear).and(edit.set);
+    wanted.keywords.retain(|k| !edit.remove_keywords.contains(k));
+    if !edit.add_keywords.is_empty() {
+        wanted.keywords = sorted([wanted.keywords, edit.add_keywords.clone()].concat())?;
+    }
+    for (name, value) in &edit.properties {
+        wanted.properties.retain(|(n, _)| n != name);
+        wanted.properties.extend(value.clone().map(|value| (name.clone(), value)));
+    }
+    wanted.properties.sort_unstable();
+    Ok(wanted)
+}
+
+fn sorted(mut keywords: Vec<String>) -> Result<Vec<String>, Error> {
+    keywords.sort_unstable();
+    keywords.dedup();
+    if keywords.len() > KEYWORDS_MAX {
+        return Err(Error::Invalid("there are too many keywords"));
+    }
+    Ok(keywords)
+}
