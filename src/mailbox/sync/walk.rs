@@ -199,10 +199,12 @@ impl<'v> Walk<'v> {
                 // have had it at any of its dates is told: it ignores a Delete of what it lacks.
                 let at_some_date = former_dates.iter().any(|(_, date)| self.reaches(uid, *date));
                 let told = born <= self.start && (at_some_date || self.reaches(uid, filter_date));
-                let own_untold = self.is_own(born_by, born) && born > self.start;
+                // Its own addition it has even if its filter leaves that out, unless its birth was told. The
+                // row of that is gone with the item, so a cursor past it does not mean that it was seen.
+                let own = self.is_own(born_by, born);
                 self.state.held.retain(|held| *held != uid);
                 let knows = silent_for.is(self.round.device);
-                knows || !(told || own_untold) || self.tell(uid, Step::Delete(uid))
+                knows || !(told || own) || self.tell(uid, Step::Delete(uid))
             }
         };
         if !done {
