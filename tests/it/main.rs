@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod imap;
 mod layering;
 mod licences;
 mod lmtp;

@@ -26,6 +26,9 @@ const BAD_MAX: u32 = 20;
 /// Commands before a login after which the connection is closed.
 const BEFORE_MAX: u32 = 50;
 
+/// For how long a login is taken to be good, in milliseconds.
+const CHECK_AFTER: u64 = 5_000;
+
 /// Serves one connection to its end. IMAPS comes here already encrypted.
 pub async fn serve(stream: Stream, peer: Peer, services: Arc<Services>, tls: Tls) {
     let span = tracing::info_span!("imap", connection = %peer.connection, peer = %peer.address);
@@ -168,6 +171,7 @@ impl Session {
     async fn request(&mut self, request: Request) -> Result<Next, Stop> {
         let Request { tag, command } = request;
         let updates = updates(&command);
+        check_login(self).await?;
         let answer = match self.refusal(&command) {
             Some(answer) => answer,
             None => match command {
@@ -306,6 +310,26 @@ fn updates(command: &Command) -> Updates {
     }
 }
 
+/// Ends the session of somebody who may not be here any more: whose password was changed, whose account
+/// was disabled or deleted.
+pub(super) async fn check_login(session: &mut Session) -> Result<(), Stop> {
+    let Some(user) = session.state.user_mut() else { return Ok(()) };
+    let now = session.services.clock.now();
+    if now.abs_diff(user.checked) < CHECK_AFTER {
+        return Ok(());
+    }
+    user.checked = now;
+    let (directory, login) = (session.services.directory.clone(), user.login.clone());
+    match blocking(move || directory.is_current(&login)).await? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stop::Bye("your login is not valid any more")),
+        Err(e) => {
+            tracing::error!(error = %e, "a login could not be checked again");
+            Err(Stop::Bye("logins cannot be checked now"))
+        }
+    }
+}
+
 /// Tells what changed in the selected mailbox, piece by piece.
 pub(super) async fn tell(session: &mut Session, updates: Updates) -> Result<(), Stop> {
     let modseqs = session.enabled.condstore;
@@ -316,11 +340,11 @@ pub(super) async fn tell(session: &mut Session, updates: Updates) -> Result<(), 
         });
         match told.await? {
             Ok(out) => session.wire.send(out).await?,
-            Err(Error::Missing | Error::Denied) => {
-                session.state.unselect();
-                return Err(Stop::Bye("the selected mailbox is gone"));
+            Err(Error::Missing | Error::Denied) => return Err(Stop::Bye("the selected mailbox is gone")),
+            Err(e) => {
+                tracing::error!(error = %e, "changes of a mailbox could not be told");
+                return Err(Stop::Bye("the mail store cannot be read now"));
             }
-            Err(e) => return Err(e.into()),
         }
     }
     Ok(())

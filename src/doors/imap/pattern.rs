@@ -3,9 +3,16 @@
 /// What stands between the levels of a mailbox name.
 pub(super) const SEPARATOR: char = '/';
 
+/// Most characters of the patterns of one LIST that have wildcards, together.
+pub(super) const WILD_MAX: usize = 2_048;
+
 /// A pattern, ready to be matched.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Vec<char>);
+pub(super) struct Pattern {
+    chars: Vec<char>,
+    /// Characters that stand for themselves.
+    plain: usize,
+}
 
 impl Pattern {
     /// A pattern below a reference, which is simply put in front of it.
@@ -21,23 +28,31 @@ impl Pattern {
                 _ => chars.push(ch),
             }
         }
-        let inbox: Vec<char> = "INBOX".chars().collect();
-        if let Some(first) = chars.get_mut(..inbox.len())
-            && first.iter().zip(&inbox).all(|(a, b)| a.eq_ignore_ascii_case(b))
-        {
-            first.copy_from_slice(&inbox);
-        }
-        Self(chars)
+        let plain = chars.iter().filter(|ch| !matches!(ch, '*' | '%')).count();
+        Self { chars, plain }
+    }
+
+    /// How many characters it has, if it has wildcards: what matching it costs for each of a name's.
+    pub(super) fn cost(&self) -> usize {
+        if self.plain == self.chars.len() { 0 } else { self.chars.len() }
     }
 
     /// Whether a name matches. Takes time in proportion to both lengths, whatever the wildcards.
     pub(super) fn matches(&self, name: &str) -> bool {
+        let any_case = any_case(name);
+        let same = |n: usize, ch: char, literal: char| {
+            literal == ch || (n < any_case && literal.eq_ignore_ascii_case(&ch))
+        };
+        if self.plain == self.chars.len() {
+            return name.chars().count() == self.plain
+                && name.chars().zip(&self.chars).enumerate().all(|(n, (ch, literal))| same(n, ch, *literal));
+        }
         // Where in the pattern one can be after the name so far.
-        let mut at = vec![false; self.0.len() + 1];
+        let mut at = vec![false; self.chars.len() + 1];
         self.reach(&mut at, 0);
-        for ch in name.chars() {
-            let mut next = vec![false; self.0.len() + 1];
-            for (i, pattern) in self.0.iter().enumerate() {
+        for (n, ch) in name.chars().enumerate() {
+            let mut next = vec![false; self.chars.len() + 1];
+            for (i, pattern) in self.chars.iter().enumerate() {
                 if !at.get(i).copied().unwrap_or_default() {
                     continue;
                 }
@@ -45,7 +60,7 @@ impl Pattern {
                     '*' => self.reach(&mut next, i),
                     '%' if ch != SEPARATOR => self.reach(&mut next, i),
                     '%' => {}
-                    literal if *literal == ch => self.reach(&mut next, i + 1),
+                    literal if same(n, ch, *literal) => self.reach(&mut next, i + 1),
                     _ => {}
                 }
             }
@@ -61,11 +76,20 @@ impl Pattern {
                 Some(reached) if !*reached => *reached = true,
                 _ => return,
             }
-            match self.0.get(i) {
+            match self.chars.get(i) {
                 Some('*' | '%') => i += 1,
                 _ => return,
             }
         }
+    }
+}
+
+/// How many of a name's first characters match in any case: those of INBOX. RFC 9051 §5.1.
+fn any_case(name: &str) -> usize {
+    const INBOX: &str = "INBOX";
+    match name.strip_prefix(INBOX) {
+        Some(rest) if rest.is_empty() || rest.starts_with(SEPARATOR) => INBOX.len(),
+        _ => 0,
     }
 }
 
@@ -93,6 +117,9 @@ mod tests {
         assert!(!matches("", "a"));
         assert!(matches("inBox", "INBOX"));
         assert!(matches("inbox/%", "INBOX/a"));
+        assert!(matches("inb%", "INBOX"));
+        assert!(matches("inboxes", "inboxes"));
+        assert!(!matches("inboxes", "INBOXES"));
         assert!(!matches("sent", "Sent"));
         assert!(Pattern::new("a/", "%").matches("a/b"));
     }

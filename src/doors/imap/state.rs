@@ -5,6 +5,7 @@
 //! snapshot nor anything else of the store, only the numbers and a wait for changes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use futures::FutureExt;
 
@@ -13,6 +14,8 @@ use super::grammar::Set;
 use super::name::Form;
 use super::out::Out;
 use super::uid_map::UidMap;
+use crate::clock::Millis;
+use crate::directory::Login;
 use crate::mailbox::{
     Acting, Error, Folder, FolderId, Item, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
 };
@@ -41,6 +44,16 @@ pub(super) struct User {
     pub(super) acting: Acting,
     /// Whose folders have names without a prefix.
     pub(super) owner: OwnerId,
+    pub(super) login: Arc<Login>,
+    /// When the login was last found to be good.
+    pub(super) checked: Millis,
+}
+
+impl User {
+    pub(super) fn new(login: Login, now: Millis) -> Self {
+        let id = login.account.id.0;
+        Self { acting: Acting::account(id), owner: OwnerId(id), login: Arc::new(login), checked: now }
+    }
 }
 
 /// The states of RFC 9051 §3; each has what belongs to it.
@@ -52,6 +65,13 @@ pub(super) enum State {
 
 impl State {
     pub(super) fn user(&self) -> Option<&User> {
+        match self {
+            Self::NotAuthenticated => None,
+            Self::Authenticated(user) | Self::Selected(user, _) => Some(user),
+        }
+    }
+
+    pub(super) fn user_mut(&mut self) -> Option<&mut User> {
         match self {
             Self::NotAuthenticated => None,
             Self::Authenticated(user) | Self::Selected(user, _) => Some(user),

@@ -40,6 +40,7 @@ fn answer(faults: Faults) -> Answer {
         Faults { damaged: true, .. } => {
             Answer::no(Code::ServerBug, "parts of some messages cannot be read any more")
         }
+        Faults { too_much: true, .. } => Answer::no(Code::Limit, "that is too much of one message at once"),
         Faults { unknown_encoding: true, .. } => {
             Answer::no(Code::UnknownCte, "a part is encoded in a way nobody knows")
         }

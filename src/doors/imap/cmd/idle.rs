@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::doors::imap::conn::{Session, tell};
+use crate::doors::imap::conn::{Session, check_login, tell};
 use crate::doors::imap::reply::{Answer, Stop};
 use crate::doors::imap::state::{State, Updates};
 
@@ -15,6 +15,7 @@ pub(in crate::doors::imap) async fn idle(session: &mut Session) -> Result<Answer
     let _parked = session.services.metrics.parked(session.peer.listener.name());
     let deadline = Instant::now() + session.services.config.limits.imap_idle;
     loop {
+        check_login(session).await?;
         tell(session, Updates::All).await?;
         let Session { wire, state, services, .. } = &mut *session;
         let line = tokio::select! {

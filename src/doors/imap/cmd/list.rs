@@ -5,22 +5,32 @@ use crate::doors::imap::conn::{self, Session};
 use crate::doors::imap::grammar::{List, StatusItem};
 use crate::doors::imap::name::Form;
 use crate::doors::imap::out::Out;
-use crate::doors::imap::pattern::{Pattern, SEPARATOR};
-use crate::doors::imap::reply::{Answer, Stop};
+use crate::doors::imap::pattern::{Pattern, SEPARATOR, WILD_MAX};
+use crate::doors::imap::reply::{Answer, Code, Stop};
 use crate::doors::imap::state::User;
 use crate::doors::imap::tree;
 use crate::mailbox::{Error, Mailbox, Role};
 
 pub(in crate::doors::imap) async fn list(session: &mut Session, list: List) -> Result<Answer, Stop> {
     let Some(user) = session.state.user().cloned() else { return Ok(Answer::bad("log in first")) };
+    let patterns: Vec<Pattern> = list.patterns.iter().map(|p| Pattern::new(&list.reference, p)).collect();
+    if patterns.iter().map(Pattern::cost).sum::<usize>() > WILD_MAX {
+        return Ok(Answer::no(Code::Limit, "the patterns are too long"));
+    }
     session.enabled.condstore |= list.status.contains(&StatusItem::HighestModSeq);
     let (mailbox, form) = (session.services.mailbox.clone(), session.enabled.form());
-    let out = conn::blocking(move || answer(&mailbox, &user, &list, form)).await??;
+    let out = conn::blocking(move || answer(&mailbox, &user, &list, &patterns, form)).await??;
     session.wire.send(out).await?;
     Ok(Answer::ok("that is all"))
 }
 
-fn answer(mailbox: &Mailbox, user: &User, list: &List, form: Form) -> Result<Out, Error> {
+fn answer(
+    mailbox: &Mailbox,
+    user: &User,
+    list: &List,
+    patterns: &[Pattern],
+    form: Form,
+) -> Result<Out, Error> {
     let mut out = Out::default();
     // RFC 9051 §6.3.9: an empty pattern asks for the separator and the root of the reference.
     if let [pattern] = list.patterns.as_slice()
@@ -30,7 +40,6 @@ fn answer(mailbox: &Mailbox, user: &User, list: &List, form: Form) -> Result<Out
         out.format(format_args!("* LIST (\\Noselect) \"{SEPARATOR}\" \"\"\r\n"));
         return Ok(out);
     }
-    let patterns: Vec<Pattern> = list.patterns.iter().map(|p| Pattern::new(&list.reference, p)).collect();
     let view = mailbox.view(user.acting.clone())?;
     for found in tree::all(&view, user.owner)? {
         let is_wanted = patterns.iter().any(|pattern| pattern.matches(&found.path))

@@ -9,7 +9,6 @@ use crate::doors::imap::conn::Session;
 use crate::doors::imap::grammar::{Credentials, Mechanism};
 use crate::doors::imap::reply::{Answer, Code, Stop};
 use crate::doors::imap::state::{State, User};
-use crate::mailbox::{Acting, OwnerId};
 
 /// Longest response to a challenge, in base64.
 const RESPONSE_MAX: usize = 8 << 10;
@@ -82,9 +81,8 @@ async fn check(session: &mut Session, credentials: Credentials) -> Result<Answer
     let directory = &session.services.directory;
     match directory.authenticate(&user, &credentials.password, peer, Service::Imap).await {
         Ok(login) => {
-            let id = login.account.id.0;
-            session.state = State::Authenticated(User { acting: Acting::account(id), owner: OwnerId(id) });
-            tracing::info!(account = id, "logged in");
+            tracing::info!(account = login.account.id.0, "logged in");
+            session.state = State::Authenticated(User::new(login, session.services.clock.now()));
             Ok(Answer::ok_with(Code::Capability(capability::list(session)), "logged in"))
         }
         Err(e) => {

@@ -13,20 +13,23 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use section::Decoded;
-pub(super) use source::Source;
+pub(super) use source::{Opened, Source};
 
 use super::grammar::{Attribute, Fetch};
 use super::out::Out;
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
-use crate::message::{self, MailRecord};
+use crate::message::charset;
 use crate::store;
 
 /// A batch ends when it has so many bytes; one message may go beyond.
 const BYTES_MAX: usize = 256 << 10;
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
+/// How many times its size one message may be answered with. One that wants it whole and in parts, under
+/// several names, stays below.
+const TIMES_MAX: u64 = 4;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
 
@@ -53,6 +56,8 @@ pub(super) struct Faults {
     pub(super) damaged: bool,
     /// A part is encoded in a way nobody knows.
     pub(super) unknown_encoding: bool,
+    /// The same bytes are asked for too often.
+    pub(super) too_much: bool,
 }
 
 impl Plan {
@@ -136,14 +141,15 @@ impl Plan {
         out: &mut Out,
     ) -> Result<(), Error> {
         let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
-        let record = match source.as_ref().map(Source::record).transpose() {
-            Ok(record) => record,
+        let message = match source.as_ref().map(Opened::new).transpose() {
+            Ok(message) => message,
             Err(e) => {
                 self.faults.damage(item, e)?;
                 None
             }
         };
-        let message = source.as_ref().zip(record.as_ref());
+        let begins = out.len();
+        let most = usize::try_from(item.size.saturating_mul(TIMES_MAX)).unwrap_or(usize::MAX);
         out.text("* ");
         out.number(seq.into());
         out.text(" FETCH (");
@@ -152,10 +158,14 @@ impl Plan {
             if message.is_none() && needs_record(attribute) {
                 continue;
             }
+            if out.len().saturating_sub(begins) > most.saturating_add(BYTES_MAX) {
+                self.faults.too_much = true;
+                break;
+            }
             if !is_first {
                 out.byte(b' ');
             }
-            match write(attribute, item, message, &mut self.faults, out) {
+            match write(attribute, item, message.as_ref(), &mut self.faults, out) {
                 Ok(()) => is_first = false,
                 Err(e) => {
                     if !is_first {
@@ -218,7 +228,7 @@ fn needs_record(attribute: &Attribute) -> bool {
 fn write(
     attribute: &Attribute,
     item: &Item,
-    message: Option<(&Source<'_>, &MailRecord<'_>)>,
+    message: Option<&Opened<'_>>,
     faults: &mut Faults,
     out: &mut Out,
 ) -> Result<(), Error> {
@@ -236,8 +246,8 @@ fn write(
         Attribute::EmailId => out.format(format_args!("EMAILID ({})", email_id(item))),
         Attribute::ThreadId => out.format(format_args!("THREADID ({})", thread_id(item))),
         other => {
-            if let Some((source, record)) = message {
-                return of_message(other, source, record, faults, out);
+            if let Some(message) = message {
+                return of_message(other, message, faults, out);
             }
         }
     }
@@ -247,11 +257,11 @@ fn write(
 /// Writes an attribute that stands in the record or the message.
 fn of_message(
     attribute: &Attribute,
-    source: &Source<'_>,
-    record: &MailRecord<'_>,
+    message: &Opened<'_>,
     faults: &mut Faults,
     out: &mut Out,
 ) -> Result<(), Error> {
+    let record = &message.record;
     match attribute {
         Attribute::Envelope => {
             out.text("ENVELOPE ");
@@ -267,11 +277,11 @@ fn of_message(
         }
         Attribute::Preview => {
             out.text("PREVIEW ");
-            out.string(message::charset::truncate_chars(&record.preview, PREVIEW_MAX));
+            out.string(charset::truncate_chars(&record.preview, PREVIEW_MAX));
         }
-        Attribute::Section(section) => section::write(section, source, record, out)?,
+        Attribute::Section(section) => section::write(section, message, out)?,
         Attribute::Binary { part, partial, .. } => {
-            let decoded = section::decoded(part, *partial, source, record)?;
+            let decoded = section::decoded(part, *partial, message)?;
             section::binary_name("BINARY", part, *partial, out);
             match decoded {
                 Decoded::Bytes(bytes) if bytes.contains(&0) => out.literal8(bytes),
@@ -284,7 +294,7 @@ fn of_message(
             }
         }
         Attribute::BinarySize { part } => {
-            let decoded = section::decoded(part, None, source, record)?;
+            let decoded = section::decoded(part, None, message)?;
             section::binary_name("BINARY.SIZE", part, None, out);
             match decoded {
                 Decoded::Bytes(bytes) => out.number(bytes.len() as u64),

@@ -4,24 +4,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::source::Source;
+use super::source::Opened;
 use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
 use crate::doors::imap::out::Out;
 use crate::mailbox::Error;
 use crate::message::decode::{self, Encoding};
 use crate::message::header;
-use crate::message::record::{Flags, MailRecord};
 use crate::message::section::{self, Tree};
 
 /// Writes one section with its name.
-pub(super) fn write(
-    section: &Section,
-    source: &Source<'_>,
-    record: &MailRecord<'_>,
-    out: &mut Out,
-) -> Result<(), Error> {
+pub(super) fn write(section: &Section, message: &Opened<'_>, out: &mut Out) -> Result<(), Error> {
     // Read before anything is written: what fails leaves no half answer.
-    let bytes = bytes(section, source, record)?;
+    let bytes = bytes(section, message)?;
     name(section, out);
     out.byte(b' ');
     match bytes {
@@ -90,12 +84,9 @@ fn origin(partial: Option<Partial>, out: &mut Out) {
 }
 
 /// The section's bytes; `None` when the message has no such section.
-fn bytes(
-    section: &Section,
-    source: &Source<'_>,
-    record: &MailRecord<'_>,
-) -> Result<Option<Vec<Bytes>>, Error> {
-    let Some(range) = locate(section, source, record)? else { return Ok(None) };
+fn bytes(section: &Section, message: &Opened<'_>) -> Result<Option<Vec<Bytes>>, Error> {
+    let source = message.source;
+    let Some(range) = locate(section, message)? else { return Ok(None) };
     let Of::Fields { names, not } = &section.of else {
         return source.range(cut(range, section.partial)).map(Some);
     };
@@ -111,11 +102,7 @@ fn bytes(
 }
 
 /// Where the section is. A record that was cut may not know: then the message is asked.
-fn locate(
-    section: &Section,
-    source: &Source<'_>,
-    record: &MailRecord<'_>,
-) -> Result<Option<Range<u64>>, Error> {
+fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>, Error> {
     let part = &section.part[..];
     let wanted = match section.of {
         Of::All if part.is_empty() => return Ok(Some(0..u64::MAX)),
@@ -124,8 +111,8 @@ fn locate(
         Of::Text => section::Section::Text(part),
         Of::Mime => section::Section::Mime(part),
     };
-    match record.section(wanted) {
-        None if record.flags.contains(Flags::TRUNCATED) => Ok(source.parsed()?.section(wanted)),
+    match message.record.section(wanted) {
+        None => Ok(message.full()?.section(wanted)),
         found => Ok(found),
     }
 }
@@ -165,13 +152,14 @@ pub(super) enum Decoded {
 pub(super) fn decoded(
     part: &[u32],
     partial: Option<Partial>,
-    source: &Source<'_>,
-    record: &MailRecord<'_>,
+    message: &Opened<'_>,
 ) -> Result<Decoded, Error> {
+    let source = message.source;
     if part.is_empty() {
         let whole = source.range(cut(0..u64::MAX, partial))?;
         return Ok(Decoded::Bytes(whole.concat().into()));
     }
+    let record = message.full()?;
     let Some(found) = record.find(part).and_then(|index| record.parts.get(index)) else {
         return Ok(Decoded::Missing);
     };

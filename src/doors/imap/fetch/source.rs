@@ -1,11 +1,12 @@
 //! One message's bytes, read when something asks for them, and no more of them than that.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::mailbox::{Error, Folder, Item, Record, View};
+use crate::message::record::Flags;
 use crate::message::{self, MailRecord};
 use crate::store::BodyId;
 
@@ -19,6 +20,8 @@ pub(in crate::doors::imap) struct Source<'v> {
     /// The trace prefix and the pre-parsed record.
     record: Option<Record>,
     body: OnceCell<Bytes>,
+    /// Whether a part of a large body was read by itself.
+    read_part: Cell<bool>,
     /// The whole message, where the record is no good.
     whole: OnceCell<Bytes>,
 }
@@ -30,7 +33,14 @@ impl<'v> Source<'v> {
         item: &'v Item,
     ) -> Result<Self, Error> {
         let record = view.record(folder, item.uid)?;
-        Ok(Self { view, item, record, body: OnceCell::new(), whole: OnceCell::new() })
+        Ok(Self {
+            view,
+            item,
+            record,
+            body: OnceCell::new(),
+            read_part: Cell::new(false),
+            whole: OnceCell::new(),
+        })
     }
 
     fn prefix(&self) -> &[u8] {
@@ -39,19 +49,18 @@ impl<'v> Source<'v> {
 
     /// The pre-parsed record, its offsets counted from the message's first byte. Without a good one the
     /// message is parsed.
-    pub(in crate::doors::imap) fn record(&self) -> Result<MailRecord<'_>, Error> {
+    fn record(&self) -> Result<MailRecord<'_>, Error> {
         let bytes = self.record.as_ref().map(Record::record).unwrap_or_default();
         match MailRecord::decode(bytes) {
-            Ok(record) => Ok(record.shift(u32::try_from(self.prefix().len()).unwrap_or(u32::MAX))),
-            Err(e) => {
-                tracing::warn!(uid = self.item.uid.0, error = %e, "a message is parsed for want of its record");
-                self.parsed()
-            }
+            Ok(record) if u64::from(record.size) == self.item.size => return Ok(record),
+            Ok(_) => tracing::warn!(uid = self.item.uid.0, "a message's record is that of another"),
+            Err(e) => tracing::warn!(uid = self.item.uid.0, error = %e, "a message has no good record"),
         }
+        self.parsed()
     }
 
     /// A record made from the message itself, complete where the stored one was cut.
-    pub(in crate::doors::imap) fn parsed(&self) -> Result<MailRecord<'_>, Error> {
+    fn parsed(&self) -> Result<MailRecord<'_>, Error> {
         Ok(MailRecord::from_message(&message::parse(self.whole()?)))
     }
 
@@ -84,7 +93,9 @@ impl<'v> Source<'v> {
 
     fn body(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let id = BodyId(self.item.body);
-        if self.body.get().is_none() && self.item.size > WHOLE_MAX {
+        // Clients fetch large bodies part by part, one to a command. One that asks for more at once gets
+        // parts of one copy, or a command could ask for memory without end.
+        if self.item.size > WHOLE_MAX && self.body.get().is_none() && !self.read_part.replace(true) {
             return Ok(self.view.reader().body_range(&id, range)?);
         }
         let body = match self.body.get() {
@@ -95,6 +106,31 @@ impl<'v> Source<'v> {
             }
         };
         Ok(slice(body, &range).map(|part| body.slice_ref(part)).unwrap_or_default())
+    }
+}
+
+/// A message with its record.
+pub(in crate::doors::imap) struct Opened<'s> {
+    pub(in crate::doors::imap) source: &'s Source<'s>,
+    pub(in crate::doors::imap) record: MailRecord<'s>,
+    full: OnceCell<MailRecord<'s>>,
+}
+
+impl<'s> Opened<'s> {
+    pub(in crate::doors::imap) fn new(source: &'s Source<'s>) -> Result<Self, Error> {
+        Ok(Self { source, record: source.record()?, full: OnceCell::new() })
+    }
+
+    /// The record with all the message's parts: the stored one, or one made anew where that was cut.
+    pub(in crate::doors::imap) fn full(&self) -> Result<&MailRecord<'s>, Error> {
+        if !self.record.flags.contains(Flags::TRUNCATED) {
+            return Ok(&self.record);
+        }
+        if let Some(full) = self.full.get() {
+            return Ok(full);
+        }
+        let full = self.source.parsed()?;
+        Ok(self.full.get_or_init(|| full))
     }
 }
 

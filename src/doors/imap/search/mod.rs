@@ -3,13 +3,14 @@
 
 mod text;
 
+use std::cell::{Cell, OnceCell};
 use std::ops::ControlFlow;
 
 use jiff::civil;
 use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 
-use super::fetch::{self, Source, flags};
+use super::fetch::{self, Opened, Source, flags};
 use super::grammar::{Day, Key, Place};
 use super::state::Selected;
 use crate::clock::Millis;
@@ -19,9 +20,9 @@ use text::Needle;
 
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
-/// A batch ends when so many bytes of messages were read.
+/// A batch ends when so many bytes of messages were looked at.
 const BATCH_BYTES: u64 = 4 << 20;
-/// A search that has read so many bytes of messages is given up.
+/// A search that has looked at so many bytes is given up.
 const BYTES_MAX: u64 = 2 << 30;
 
 /// What a message must fulfil.
@@ -110,10 +111,17 @@ impl Hunt {
             if selected.uids.seq(uid).is_none() {
                 return ControlFlow::Continue(());
             }
-            let mut candidate =
-                Candidate { view: &view, folder: &folder, item: &item, source: None, read: 0 };
-            let result = self.test.matches(&mut candidate);
-            self.read = self.read.saturating_add(candidate.read);
+            let source = OnceCell::new();
+            let candidate = Candidate {
+                view: &view,
+                folder: &folder,
+                item: &item,
+                source: &source,
+                opened: OnceCell::new(),
+                read: Cell::new(0),
+            };
+            let result = self.test.matches(&candidate);
+            self.read = self.read.saturating_add(candidate.read.get());
             match result {
                 Ok(true) => {
                     self.found.push(uid);
@@ -140,23 +148,36 @@ impl Hunt {
     }
 }
 
-/// A message that is looked at; its bytes are read when a test needs them.
-struct Candidate<'v> {
-    view: &'v View,
-    folder: &'v Folder,
-    item: &'v Item,
-    source: Option<Source<'v>>,
-    /// Bytes of the message that were read.
-    read: u64,
+/// A message that is looked at; what a test needs of it is read once.
+struct Candidate<'c> {
+    view: &'c View,
+    folder: &'c Folder,
+    item: &'c Item,
+    source: &'c OnceCell<Source<'c>>,
+    opened: OnceCell<Opened<'c>>,
+    /// Bytes of the message that were looked at.
+    read: Cell<u64>,
 }
 
-impl<'v> Candidate<'v> {
-    fn source(&mut self) -> Result<&Source<'v>, Error> {
-        if self.source.is_none() {
-            self.source = Some(Source::new(self.view, self.folder, self.item)?);
+impl<'c> Candidate<'c> {
+    fn opened(&self) -> Result<&Opened<'c>, Error> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
         }
-        // It was just put there.
-        self.source.as_ref().ok_or(Error::Missing)
+        let source = match self.source.get() {
+            Some(source) => source,
+            None => {
+                let source = Source::new(self.view, self.folder, self.item)?;
+                self.source.get_or_init(|| source)
+            }
+        };
+        let opened = Opened::new(source)?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    /// Counts bytes that a test has to look at.
+    fn count(&self, bytes: u64) {
+        self.read.set(self.read.get().saturating_add(bytes));
     }
 }
 
@@ -217,7 +238,7 @@ impl Test {
         }
     }
 
-    fn matches(&self, message: &mut Candidate<'_>) -> Result<bool, Error> {
+    fn matches(&self, message: &Candidate<'_>) -> Result<bool, Error> {
         let item = message.item;
         Ok(match self {
             Self::Is(answer) => *answer,
@@ -225,7 +246,7 @@ impl Test {
             Self::Keyword(word, set) => flags::has_keyword(item, word) == *set,
             Self::Uids(ranges) => contains(ranges, item.uid.0),
             Self::Arrived(day, date) => day.holds(day_of(item.internal_date, 0), *date),
-            Self::Sent(day, date) => match message.source()?.record()?.sent {
+            Self::Sent(day, date) => match message.opened()?.record.sent {
                 Some(sent) => day.holds(day_of(sent.unix.saturating_mul(1_000), sent.offset_minutes), *date),
                 // Without a date of its own it has that of its arrival.
                 None => day.holds(day_of(item.internal_date, 0), *date),

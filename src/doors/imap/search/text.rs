@@ -9,6 +9,9 @@ use crate::message::{self, Message, Part, charset, decode, header};
 /// Decoded text of one part that is looked at, in bytes.
 const PART_MAX: usize = 8 << 20;
 
+/// What looking at a record counts as, in bytes.
+const RECORD_BYTES: u64 = 256;
+
 /// Text to find.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Needle(String);
@@ -24,13 +27,14 @@ impl Needle {
 }
 
 /// Whether the text stands in that place of a message.
-pub(super) fn matches(message: &mut Candidate<'_>, place: &Place, needle: &Needle) -> Result<bool, Error> {
-    if let Some(found) = in_record(&message.source()?.record()?, place, needle) {
+pub(super) fn matches(message: &Candidate<'_>, place: &Place, needle: &Needle) -> Result<bool, Error> {
+    let opened = message.opened()?;
+    message.count(RECORD_BYTES);
+    if let Some(found) = in_record(&opened.record, place, needle) {
         return Ok(found);
     }
-    message.read = message.read.saturating_add(message.item.size);
-    let whole = message.source()?.whole()?;
-    let parsed = message::parse(whole);
+    message.count(message.item.size);
+    let parsed = message::parse(opened.source.whole()?);
     Ok(match place {
         Place::Body => in_body(&parsed, needle),
         Place::Text => in_fields(&parsed, needle) || in_body(&parsed, needle),

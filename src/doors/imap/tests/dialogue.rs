@@ -228,3 +228,57 @@ async fn nobody_sees_another_account() {
     assert!(client.say("SELECT INBOX").await.contains("* 0 EXISTS\r\n"));
     assert_eq!(client.say("FETCH 1:* BODY[]").await, "a6 OK FETCH done\r\n");
 }
+
+#[tokio::test]
+async fn floods_after_login() {
+    let house = House::new().await;
+    house.deliver(SIMPLE).await;
+    let mut client = house.at_inbox().await;
+    let ors = format!("SEARCH {}ALL ALL", "OR TEXT x ".repeat(5_000));
+    assert!(client.say(&ors).await.starts_with("a3 BAD "));
+    let nots = format!("SEARCH {}ALL", "NOT ".repeat(1_000));
+    assert!(client.say(&nots).await.starts_with("a4 BAD "));
+    let long = format!("LIST \"\" \"{}\"", "%a*".repeat(2_000));
+    assert!(client.say(&long).await.starts_with("a5 NO [LIMIT] "));
+    let name = format!("STATUS \"{}\" (MESSAGES)", "a".repeat(60_000));
+    assert!(client.say(&name).await.starts_with("a6 NO [CANNOT] "));
+    for name in ["../INBOX", "INBOX/../INBOX", "", "/", "//", "INBOX/"] {
+        let answer = client.say(&format!("STATUS \"{name}\" (MESSAGES)")).await;
+        assert!(answer.contains(" NO [NONEXISTENT] "), "{name}: {answer}");
+    }
+    let sets = vec!["1:4294967295"; 5_000].join(",");
+    assert!(client.say(&format!("FETCH {sets} UID")).await.starts_with("* 1 FETCH (UID 1)\r\na13 OK "));
+    // The same megabyte a hundred times is not what a mail client wants.
+    house.deliver(&[SIMPLE, &vec![b'x'; 1 << 20]].concat()).await;
+    assert!(client.say("NOOP").await.starts_with("* 2 EXISTS\r\n"));
+    let bodies = vec!["BODY.PEEK[]"; 100].join(" ");
+    let answer = client.say(&format!("UID FETCH 2 ({bodies})")).await;
+    assert!(answer.contains(" NO [LIMIT] ") && answer.len() < 8 << 20, "{} bytes", answer.len());
+    client.send(&vec![b'x'; 70_000]).await;
+    assert!(client.rest().await.ends_with("* BYE that is more than may be sent unasked\r\n"));
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_session() {
+    let house = House::new().await;
+    let mut client = house.at_inbox().await;
+    let id = crate::directory::AccountId(house.alice.0);
+    house.services.directory.set_password(id, "another secret").await.unwrap();
+    client.send(b"b IDLE\r\n").await;
+    assert_eq!(client.line().await, "+ idling\r\n");
+    house.services.clock.advance(6_000);
+    house.deliver(SIMPLE).await;
+    assert_eq!(client.rest().await, "* BYE your login is not valid any more\r\n");
+}
+
+/// What a parked connection keeps in memory, beside its small input buffer and its map of UIDs.
+#[tokio::test]
+async fn a_parked_connection_is_small() {
+    let house = House::new().await;
+    let address: SocketAddr = "127.0.0.1:40000".parse().unwrap();
+    let peer = Peer::new(Listener::Imap, address, address);
+    let stream = Stream::clear(tokio::io::empty(), Duration::from_secs(5));
+    let future = crate::doors::imap::serve(stream, peer, house.services.clone(), house.tls);
+    let size = std::mem::size_of_val(&future);
+    assert!(size <= 4 << 10, "{size} bytes");
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::mailbox::Uid;
+use crate::store::{BodyId, Space};
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(Path::new("fixtures/mail").join(name)).unwrap()
@@ -204,6 +206,32 @@ async fn a_record_that_cannot_be_read_is_made_anew() {
          BODY[HEADER] {23}\r\nX: 1\r\nSubject: lost\r\n\r\n)\r\na3 OK FETCH done\r\n"
     );
     assert_eq!(client.say("SEARCH KEYWORD WORK SUBJECT lost").await, "* SEARCH 1\r\na4 OK SEARCH done\r\n");
+}
+
+/// A damaged body is missing from that message's answer alone.
+#[tokio::test]
+async fn damage_stays_with_its_message() {
+    let house = House::new().await;
+    for n in 1..=3 {
+        house.deliver(format!("Subject: {n}\r\n\r\nbody {n}\r\n").as_bytes()).await;
+    }
+    let folder = house.inbox();
+    let body = BodyId(house.view().item(&folder, Uid(2)).unwrap().unwrap().body);
+    let damage = house.services.store.write_async(move |tx| {
+        tx.delete_in(Space::Bodies, body.0.to_vec());
+        Ok::<_, Error>(())
+    });
+    damage.await.unwrap();
+    let mut client = house.at_inbox().await;
+    assert_eq!(
+        client.say("FETCH 1:3 (BODY.PEEK[TEXT] UID)").await,
+        "* 1 FETCH (BODY[TEXT] {8}\r\nbody 1\r\n UID 1)\r\n* 2 FETCH (UID 2)\r\n\
+         * 3 FETCH (BODY[TEXT] {8}\r\nbody 3\r\n UID 3)\r\n\
+         a3 NO [SERVERBUG] parts of some messages cannot be read any more\r\n"
+    );
+    assert_eq!(client.say("FETCH 2 BODY[]").await.lines().next(), Some("* 2 FETCH (UID 2)"));
+    assert_eq!(client.say("SEARCH BODY body").await, "* SEARCH 1 3\r\na5 OK SEARCH done\r\n");
+    assert_eq!(client.say("SEARCH SUBJECT 2").await, "* SEARCH 2\r\na6 OK SEARCH done\r\n");
 }
 
 #[tokio::test]
