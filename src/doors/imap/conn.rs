@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use tracing::Instrument;
-
 use super::cmd::{capability, fetch, idle, list, login, search, select, status};
 use super::grammar::{self, Command, Refused, Request};
 use super::out::Out;
@@ -31,11 +29,6 @@ const CHECK_AFTER: u64 = 5_000;
 
 /// Serves one connection to its end. IMAPS comes here already encrypted.
 pub async fn serve(stream: Stream, peer: Peer, services: Arc<Services>, tls: Tls) {
-    let span = tracing::info_span!("imap", connection = %peer.connection, peer = %peer.address);
-    connection(stream, peer, services, tls).instrument(span).await;
-}
-
-async fn connection(stream: Stream, peer: Peer, services: Arc<Services>, tls: Tls) {
     let within = services.config.limits.tls_handshake;
     let mut session = Session::new(stream, peer, services);
     let mut greets = true;
