@@ -289,6 +289,9 @@ fn is_for_probes(command: Command) -> bool {
 /// The commands that [`dispatch`] knows, as they are told to clients.
 pub(super) const SERVED: &[Command] = &[
     Command::Sync,
+    Command::SendMail,
+    Command::SmartForward,
+    Command::SmartReply,
     Command::FolderSync,
     Command::FolderCreate,
     Command::FolderDelete,
