@@ -10,6 +10,10 @@ use super::seconds;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Eas {
+    /// Where clients reach the server, as Autodiscover tells them: `https://` and a host, with a port if
+    /// it is not 443. Absent: the host that the request names, with `https` unless it came in clear
+    /// and no proxy says otherwise.
+    pub public_url: Option<String>,
     /// Shortest Ping or Sync wait, in seconds; shorter asks are told this limit (Ping Status 5, Sync
     /// Status 14). Default: 60.
     #[serde(with = "seconds")]
@@ -38,6 +42,7 @@ pub struct Eas {
 impl Default for Eas {
     fn default() -> Self {
         Self {
+            public_url: None,
             heartbeat_min: Duration::from_secs(60),
             heartbeat_max: Duration::from_secs(3540),
             window_max: 512,

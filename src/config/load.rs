@@ -133,7 +133,19 @@ impl Config {
             .or_else(|| range(eas.ping_folders_max, 1..10_000, "eas.ping_folders_max"))
             .or_else(|| range(eas.collections_max, 1..10_000, "eas.collections_max"))
             .or_else(|| range(eas.devices_max, 1..10_000, "eas.devices_max"))
+            .or_else(|| {
+                let bad = eas.public_url.as_ref().filter(|url| !is_origin(url))?;
+                check(false, "eas.public_url", || {
+                    format!("{bad:?} is not https:// and a host, without a path")
+                })
+            })
     }
+}
+
+/// A scheme, a host and perhaps a port.
+fn is_origin(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|authority| is_host_and_port(authority) || is_host(authority))
 }
 
 fn is_host_and_port(text: &str) -> bool {

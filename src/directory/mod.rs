@@ -12,6 +12,7 @@ mod domain;
 mod error;
 mod gal;
 mod limiter;
+mod out_of_office;
 mod password;
 mod recipient;
 mod remembered;
@@ -41,6 +42,7 @@ pub use domain::{
 pub use error::{AuthError, Error};
 pub use gal::{GalEntry, search_gal};
 pub use limiter::{Allowance, FailureLimits};
+pub use out_of_office::{OUT_OF_OFFICE_TEXT_MAX, OutOfOffice, OutOfOfficeMessage, OutOfOfficeState};
 pub use password::{Hasher, PASSWORD_MAX, Password, PasswordCost, PreparedPassword};
 pub use recipient::{Recipient, is_local_domain, may_send_as, resolve};
 pub use service::{Service, Services};

@@ -19,6 +19,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 use wbxml::{Element, Limits, decode, folderhierarchy};
 
+use super::autodiscover;
 use super::basic::{self, Basic};
 use super::body::{self, Coding};
 use super::cmd;
@@ -34,21 +35,21 @@ use crate::mailbox::Origin;
 use crate::net::{Peer, read_body};
 
 /// The path, whose case does not count: clients write it in several ways.
-const PATH: &str = "/Microsoft-Server-ActiveSync";
+pub(super) const PATH: &str = "/Microsoft-Server-ActiveSync";
 
 /// The door's routes. Other spellings of its paths are caught by a fallback, so it can be merged with
 /// routers that have none.
 pub fn router(eas: Arc<Eas>) -> Router {
-    Router::new().route(PATH, any(activesync)).fallback(other_spelling).with_state(eas)
+    let router = Router::new().route(PATH, any(activesync)).merge(autodiscover::routes());
+    router.fallback(other_spelling).with_state(eas)
 }
 
 async fn other_spelling(state: State<Arc<Eas>>, request: Request) -> Response {
-    let path = request.uri().path();
-    if path.trim_end_matches('/').eq_ignore_ascii_case(PATH) {
-        activesync(state, request).await
-    } else {
-        respond::http(StatusCode::NOT_FOUND)
+    if request.uri().path().trim_end_matches('/').eq_ignore_ascii_case(PATH) {
+        return activesync(state, request).await;
     }
+    let autodiscovered = autodiscover::other_spelling(state, request).await;
+    autodiscovered.unwrap_or_else(|_| respond::http(StatusCode::NOT_FOUND))
 }
 
 async fn activesync(State(eas): State<Arc<Eas>>, request: Request) -> Response {
@@ -60,7 +61,7 @@ async fn activesync(State(eas): State<Arc<Eas>>, request: Request) -> Response {
 async fn answer(eas: Arc<Eas>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST && parts.method != Method::OPTIONS {
-        return respond::method_not_allowed();
+        return respond::not_allowed("OPTIONS, POST");
     }
     let login = match login(&eas, &parts).await {
         Ok(login) => login,
@@ -100,7 +101,7 @@ async fn answer(eas: Arc<Eas>, request: Request) -> Response {
 }
 
 /// Who asks; `Err` is the refusal.
-async fn login(eas: &Eas, parts: &Parts) -> Result<Login, Response> {
+pub(super) async fn login(eas: &Eas, parts: &Parts) -> Result<Login, Response> {
     let Some(Basic { user, password }) = basic::credentials(&parts.headers) else {
         return Err(respond::challenge());
     };
@@ -288,6 +289,9 @@ fn is_for_probes(command: Command) -> bool {
 /// The commands that [`dispatch`] knows, as they are told to clients.
 pub(super) const SERVED: &[Command] = &[
     Command::Sync,
+    Command::SendMail,
+    Command::SmartForward,
+    Command::SmartReply,
     Command::FolderSync,
     Command::FolderCreate,
     Command::FolderDelete,
@@ -295,9 +299,13 @@ pub(super) const SERVED: &[Command] = &[
     Command::MoveItems,
     Command::GetAttachment,
     Command::GetItemEstimate,
+    Command::Search,
+    Command::Settings,
     Command::Ping,
     Command::ItemOperations,
     Command::Provision,
+    Command::ResolveRecipients,
+    Command::Find,
 ];
 
 /// Each future is boxed, so that a request that waits is no larger than its own command.
@@ -317,6 +325,10 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::SmartForward => Box::pin(cmd::smart_forward::run(session, request)).await,
         Command::SmartReply => Box::pin(cmd::smart_reply::run(session, request)).await,
         Command::Provision => Box::pin(cmd::provision::run(session, request)).await,
+        Command::ResolveRecipients => Box::pin(cmd::resolve_recipients::run(session, request)).await,
+        Command::Search => Box::pin(cmd::search::run(session, request)).await,
+        Command::Settings => Box::pin(cmd::settings::run(session, request)).await,
+        Command::Find => Box::pin(cmd::find::run(session, request)).await,
         _ => Err(Status::CommandNotSupported.into()),
     }
 }

@@ -3,6 +3,7 @@
 //! A device is known by the id it calls itself. Its row is made by its first command and changed by
 //! provisioning and by the administrator; requests only read it.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,19 @@ pub struct Device {
     pub wipe: Option<Wipe>,
     /// Refused by the administrator, or since it was wiped.
     pub blocked: bool,
+    /// The password that unlocks it, sent for its owner to ask for when he forgot his own.
+    /// MS-ASPROV §2.2.2.39.
+    pub recovery_password: Option<RecoveryPassword>,
+}
+
+/// A password that is stored as it is, since it must be told one day. Never shown by logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryPassword(pub String);
+
+impl fmt::Debug for RecoveryPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryPassword(..)")
+    }
 }
 
 /// What a device says about itself. MS-ASCMD §2.2.3.45.
@@ -138,6 +152,7 @@ impl Device {
             policy: PolicyState::default(),
             wipe: None,
             blocked: false,
+            recovery_password: None,
         }
     }
 

@@ -4,12 +4,14 @@
 //! `conn`, is handled by one file of `cmd` and answered through [`reply`], the one place where errors
 //! become ActiveSync's words.
 
+mod autodiscover;
 mod basic;
 mod body;
 mod cmd;
 mod compose;
 mod conn;
 pub mod device;
+mod gal;
 mod gate;
 mod hierarchy;
 mod ids;
@@ -22,6 +24,7 @@ mod request;
 mod respond;
 #[cfg(test)]
 mod sample;
+mod scan;
 mod session;
 mod state;
 #[cfg(test)]

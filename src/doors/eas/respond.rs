@@ -63,9 +63,17 @@ pub(super) fn later(status: StatusCode, retry_after: Option<u64>) -> Response<Bo
 }
 
 /// 405.
-pub(super) fn method_not_allowed() -> Response<Body> {
+pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
     let mut response = http(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// A document that is no WBXML.
+pub(super) fn text(media_type: &'static str, status: StatusCode, document: String) -> Response<Body> {
+    let mut response = body(HeaderValue::from_static(media_type), document.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

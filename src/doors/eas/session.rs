@@ -20,6 +20,8 @@ use crate::net::Shutdown;
 
 /// Store reads and other work off the sockets' threads at the same time; more wait their turn.
 const BLOCKING_MAX: usize = 16;
+/// Searches through messages at the same time: each may keep a core busy for seconds.
+const SCANS_MAX: usize = 2;
 
 /// What the door stands on.
 pub struct Eas {
@@ -40,6 +42,7 @@ pub struct Eas {
     /// What a device has applied when it has applied today's policy.
     pub(super) policy: PolicyDigest,
     blocking: Semaphore,
+    scans: Semaphore,
     requests: AtomicU64,
 }
 
@@ -54,7 +57,6 @@ impl Eas {
         metrics: Metrics,
     ) -> Self {
         let policy = PolicyDigest::of(&config.eas.policy);
-        let blocking = Semaphore::new(BLOCKING_MAX);
         Self {
             mailbox,
             directory,
@@ -64,9 +66,27 @@ impl Eas {
             shutdown,
             metrics,
             policy,
-            blocking,
+            blocking: Semaphore::new(BLOCKING_MAX),
+            scans: Semaphore::new(SCANS_MAX),
             requests: AtomicU64::new(0),
         }
+    }
+
+    /// As [`Eas::blocking`], for work that may take seconds.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub(super) async fn scanning<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let Ok(_place) = self.scans.acquire().await else {
+            return Err(Status::ServerErrorRetryLater.into());
+        };
+        self.blocking(work).await
     }
 
     /// The number of a request that begins, for the log.

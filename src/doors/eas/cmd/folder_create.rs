@@ -1,4 +1,4 @@
-//! FolderCreate. MS-ASCMD §2.2.1.2.
+//! FolderCreate. MS-ASCMD §2.2.1.3.
 
 use wbxml::{Element, folderhierarchy};
 

@@ -1,4 +1,4 @@
-//! FolderDelete: a folder with all in it and below it. MS-ASCMD §2.2.1.3.
+//! FolderDelete: a folder with all in it and below it. MS-ASCMD §2.2.1.4.
 
 use wbxml::{Element, folderhierarchy};
 
