@@ -13,7 +13,6 @@ mod wishes;
 
 pub(super) use attachment::Attached;
 pub(super) use conversation::{conversation_id, thread_of};
-pub(super) use email::{CATEGORIES_PROPERTY, Parts, Renderer};
+pub(super) use email::{CATEGORIES_PROPERTY, Renderer};
 pub(super) use flag::{FLAG_PROPERTY, VERB_PROPERTY, Verb};
-pub(super) use time::dashed;
-pub use wishes::{Wishes, cut_off, email_cut_off};
+pub(super) use wishes::{Wishes, cut_off, email_cut_off};
