@@ -10,6 +10,7 @@ mod cmd;
 mod compose;
 mod conn;
 pub mod device;
+mod draft;
 mod gate;
 mod hierarchy;
 mod ids;
