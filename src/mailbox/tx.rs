@@ -167,6 +167,11 @@ impl<'t, 'g> MailTx<'t, 'g> {
         rows::item(&*self.tx, folder, uid)?.ok_or(Error::Missing)
     }
 
+    /// An item's trace prefix and pre-parsed record.
+    pub fn record(&self, folder: FolderId, uid: Uid) -> Result<Option<Record>, Error> {
+        rows::record(&*self.tx, folder, uid)
+    }
+
     /// The store's transaction, for rows of others that belong to the same change.
     pub fn store(&mut self) -> &mut Tx<'g> {
         self.tx

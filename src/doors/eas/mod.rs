@@ -12,6 +12,7 @@ mod compose;
 mod conn;
 pub mod device;
 mod gal;
+mod draft;
 mod gate;
 mod hierarchy;
 mod ids;

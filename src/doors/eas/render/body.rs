@@ -11,8 +11,6 @@ use crate::message::decode::Encoding;
 use crate::message::record::NativeBody;
 use crate::message::{self, Flags, MailRecord, Tree, body, charset, section};
 
-/// Most characters of a Preview. MS-ASAIRS §2.2.2.35.1.
-const PREVIEW_MAX: u8 = 255;
 /// Where a preview is wanted as well, fewer octets of Data than this are worth no look at the message.
 const DATA_MIN: u32 = 16;
 /// MIMETruncation in characters, by its value; 8 is everything. MS-ASCMD §2.2.3.111.
@@ -33,7 +31,7 @@ pub(super) struct Choice {
     /// Most octets of Data.
     pub(super) truncation: Option<u32>,
     pub(super) all_or_none: bool,
-    /// Most characters of Preview.
+    /// Most characters of Preview. MS-ASAIRS §2.2.2.35.1.
     pub(super) preview: Option<u8>,
 }
 
@@ -46,7 +44,7 @@ impl Choice {
             kind,
             truncation: wanted.truncation,
             all_or_none: wanted.all_or_none,
-            preview: wanted.preview.map(|most| most.min(PREVIEW_MAX)).filter(|most| *most > 0),
+            preview: wanted.preview.filter(|most| *most > 0),
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn verb(item: &Item) -> impl Iterator<Item = Element<'static>> {
 /// The Flag element: as a client wrote it, unless another one set or cleared the flag since.
 pub(super) fn flag(item: &Item, version: Version) -> Element<'static> {
     let flagged = item.flags.has(Flags::FLAGGED);
-    let kept = item.property(FLAG_PROPERTY).and_then(|kept| decoded(kept));
+    let kept = item.property(FLAG_PROPERTY).and_then(decoded);
     let status = |flag: &Element<'_>| flag.parse_of::<u8>(email::STATUS).ok().flatten();
     match kept {
         Some(kept) if flagged == (status(&kept) == Some(ACTIVE)) => within(kept, version),

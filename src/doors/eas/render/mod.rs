@@ -13,7 +13,7 @@ mod wishes;
 
 pub(super) use attachment::Attached;
 pub(super) use conversation::{conversation_id, thread_of};
-pub(super) use email::{CATEGORIES_PROPERTY, Parts, Renderer};
+pub(super) use email::{CATEGORIES_PROPERTY, Renderer};
 pub(super) use flag::{FLAG_PROPERTY, VERB_PROPERTY, Verb};
 pub(super) use time::{dashed, parse as parse_time};
-pub use wishes::{Wishes, cut_off, email_cut_off};
+pub(super) use wishes::{Wishes, cut_off, email_cut_off};

@@ -11,37 +11,37 @@ const PREFERENCES_MAX: usize = 8;
 
 /// BodyPreference or BodyPartPreference. MS-ASAIRS §2.2.2.12.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct BodyPreference {
+pub(in crate::doors::eas) struct BodyPreference {
     /// 1 text, 2 HTML, 3 RTF, 4 MIME.
-    pub kind: u8,
+    pub(in crate::doors::eas) kind: u8,
     /// Most octets of Data; all if absent.
-    pub truncation: Option<u32>,
+    pub(in crate::doors::eas) truncation: Option<u32>,
     /// Rather nothing than a truncated body.
-    pub all_or_none: bool,
+    pub(in crate::doors::eas) all_or_none: bool,
     /// Most characters of Preview, at most 255; none if absent.
-    pub preview: Option<u8>,
+    pub(in crate::doors::eas) preview: Option<u8>,
 }
 
 /// What a client wants to see of items.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Wishes {
+pub(in crate::doors::eas) struct Wishes {
     /// FilterType; absent is 0, everything.
-    pub filter: u8,
+    pub(in crate::doors::eas) filter: u8,
     /// Conflict: true when the client's change wins. MS-ASCMD §2.2.3.34.
-    pub client_wins: bool,
+    pub(in crate::doors::eas) client_wins: bool,
     /// MIMESupport: 0 never, 1 for S/MIME only, 2 always.
-    pub mime_support: u8,
+    pub(in crate::doors::eas) mime_support: u8,
     /// MIMETruncation, 0-8.
-    pub mime_truncation: Option<u8>,
+    pub(in crate::doors::eas) mime_truncation: Option<u8>,
     /// BodyPreference elements in the client's order.
-    pub bodies: Vec<BodyPreference>,
+    pub(in crate::doors::eas) bodies: Vec<BodyPreference>,
     /// BodyPartPreference.
-    pub body_part: Option<BodyPreference>,
+    pub(in crate::doors::eas) body_part: Option<BodyPreference>,
 }
 
 impl Wishes {
     /// Reads an Options element, or another one with the same children.
-    pub fn parse(options: &Element<'_>) -> Result<Self, BadValue> {
+    pub(in crate::doors::eas) fn parse(options: &Element<'_>) -> Result<Self, BadValue> {
         let bodies = options.children_of(airsyncbase::BODY_PREFERENCE).take(PREFERENCES_MAX);
         Ok(Self {
             filter: options.parse_of(airsync::FILTER_TYPE)?.unwrap_or_default(),
@@ -57,7 +57,7 @@ impl Wishes {
     }
 
     /// The preference for bodies of `kind`.
-    pub fn body(&self, kind: u8) -> Option<&BodyPreference> {
+    pub(in crate::doors::eas) fn body(&self, kind: u8) -> Option<&BodyPreference> {
         self.bodies.iter().find(|b| b.kind == kind)
     }
 }
@@ -77,7 +77,7 @@ const DAY: Millis = 86_400_000;
 
 /// The earliest filter date of the items that a FilterType lets through in a folder. A value that the
 /// class does not have filters nothing.
-pub fn cut_off(folder: &Folder, filter: u8, now: Millis) -> Millis {
+pub(in crate::doors::eas) fn cut_off(folder: &Folder, filter: u8, now: Millis) -> Millis {
     match folder.kind {
         Kind::Mail if folder.role != Role::Drafts => email_cut_off(filter, now).unwrap_or(Millis::MIN),
         // Nobody loses sight of what he is still writing; other classes have no items to filter.
@@ -87,7 +87,7 @@ pub fn cut_off(folder: &Folder, filter: u8, now: Millis) -> Millis {
 
 /// The earliest arrival that a FilterType lets through at `now`; `None` for a value that mail does not
 /// have. MS-ASCMD §2.2.3.68.2.
-pub fn email_cut_off(filter: u8, now: Millis) -> Option<Millis> {
+pub(in crate::doors::eas) fn email_cut_off(filter: u8, now: Millis) -> Option<Millis> {
     let days = match filter {
         0 => return Some(Millis::MIN),
         1 => 1,
