@@ -166,7 +166,7 @@ fn repeat(
     let mut went = BTreeMap::new();
     for (folder, uids) in gone {
         let Ok(folder) = view.readable(folder) else { continue };
-        for (uid, to) in view.lately_moved(&folder, session.device, &uids)? {
+        for (uid, to) in view.lately_moved(&folder, &uids)? {
             went.insert((folder.id, uid), to);
         }
     }
