@@ -16,7 +16,7 @@ use super::folder::{DEPTH_MAX, Folder, Owner};
 use super::ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 use super::item::{FORMER_DATES_MAX, Flags, Item, LogRow};
 use super::notify::{Notifier, Touched};
-use super::rows;
+use super::rows::{self, Record};
 use super::sync::Position;
 use crate::clock::Millis;
 use crate::policy::{Grant, Rights};

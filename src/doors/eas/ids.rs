@@ -24,6 +24,11 @@ pub(super) fn item_id(text: &str) -> Option<(FolderId, Uid)> {
     Some((folder_id(folder)?, Uid(number(uid)?)))
 }
 
+/// A LongId.
+pub(super) fn long_id(folder: FolderId, uid: Uid) -> String {
+    server_id(folder, uid)
+}
+
 /// Reads a LongId, which is the item's ServerId: it finds the item without its folder being named.
 pub(super) fn of_long_id(text: &str) -> Option<(FolderId, Uid)> {
     item_id(text)
