@@ -4,8 +4,6 @@
 //! A draft that is changed is the stored one with what the client names in place of what was there; what it
 //! does not name survives byte for byte, as far as it need not be written anew with it.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -107,6 +105,16 @@ impl Changes {
             && body.is_none()
             && added.is_empty()
             && removed.is_empty()
+    }
+
+    /// About how many octets it brings.
+    pub(super) fn size(&self) -> usize {
+        let body = match &self.body {
+            Some(Body::Text(text) | Body::Html(text)) => text.len(),
+            Some(Body::Mime(mime)) => mime.len(),
+            None => 0,
+        };
+        self.added.iter().map(|file| file.data.len()).fold(body, usize::saturating_add)
     }
 
     /// The message that comes of it. `stored` is the draft as it is, with the ids that its attachments are

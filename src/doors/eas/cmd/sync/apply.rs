@@ -9,6 +9,7 @@ use super::super::super::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
 use super::super::super::state::{self, collection_row};
+use super::drafts::{self, Plans};
 use super::request::{Collection, Command, Kind};
 use crate::clock;
 use crate::mailbox::sync::{self, Given, State};
@@ -47,8 +48,8 @@ pub(super) struct Ready {
 pub(super) const OK: u16 = 1;
 pub(super) const BAD_KEY: u8 = 3;
 const PROTOCOL: u16 = 4;
-const CONVERSION: u16 = 6;
-const NOT_FOUND: u16 = 8;
+pub(super) const CONVERSION: u16 = 6;
+pub(super) const NOT_FOUND: u16 = 8;
 const NO_SPACE: u16 = 9;
 pub(super) const FOLDERS_CHANGED: u8 = 12;
 
@@ -167,14 +168,38 @@ async fn apply(
     ready: Ready,
     folder: Folder,
 ) -> Result<Applied, Failure> {
+    let drafts = drafts::plan(session, &folder, &asked.commands, &ready.row.given).await?;
+    if !drafts.send_any() {
+        return apply_with(drafts, session, asked, ready, &folder).await?.map_err(Failure::from);
+    }
+    match apply_with(drafts, session, asked, ready.clone(), &folder).await? {
+        // What is sent does not fit in after it was taken for delivery, so that nothing may come of it all:
+        // the other commands are applied without it.
+        Err(Error::OverQuota | Error::Denied | Error::Invalid(_)) => {
+            let mut drafts = drafts::plan(session, &folder, &asked.commands, &ready.row.given).await?;
+            drafts.refuse_to_send(NO_SPACE);
+            apply_with(drafts, session, asked, ready, &folder).await?.map_err(Failure::from)
+        }
+        applied => applied.map_err(Failure::from),
+    }
+}
+
+async fn apply_with(
+    drafts: Plans,
+    session: &Session,
+    asked: &Collection,
+    ready: Ready,
+    folder: &Folder,
+) -> Result<Result<Applied, Error>, Failure> {
     let trash = match session.eas.mailbox.view(session.acting())?.by_role(folder.owner, Role::Trash) {
         Ok(trash) => Some(trash.id),
         Err(Error::Missing) => None,
         Err(e) => return Err(e.into()),
     };
     let key = collection_row(session, folder.id);
-    let work = Work {
+    let mut work = Work {
         folder: folder.id,
+        drafts,
         trash: trash.filter(|id| *id != folder.id && asked.sticky.deletes_as_moves),
         commands: asked.commands.iter().filter(|c| c.kind != Kind::Fetch).cloned().collect(),
         knew: ready.row.state.cursor,
@@ -182,23 +207,26 @@ async fn apply(
     };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
     row.options = options(&ready.wishes);
-    let outcome = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+    let (eas, acting) = (session.eas.clone(), session.acting());
+    let outcome = session.eas.mailbox.store().write_async(move |tx| {
         // Another request of the device came in between: it works from a state that is gone.
-        let present = state::read::<sync::Collection>(&*tx.store(), &key)?;
+        let present = state::read::<sync::Collection>(&*tx, &key)?;
         if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
             return Err(Error::Stale);
         }
-        let (given, responses) = work.run(tx, &row.given)?;
+        work.drafts.place(&eas, tx)?;
+        let (given, responses) =
+            eas.mailbox.within(tx, acting, work.device, |mail| work.run(mail, &row.given))?;
         row.given = given;
-        tx.store().put(key, state::row(&row));
+        tx.put(key, state::row(&row));
         Ok(Outcome { row, responses })
     });
     match outcome.await {
         Ok(Outcome { row, responses }) => {
-            Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready })))
+            Ok(Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready }))))
         }
-        Err(Error::Stale) => Ok(Applied::Failed(super::answer::RETRY)),
-        Err(e) => Err(e.into()),
+        Err(Error::Stale) => Ok(Ok(Applied::Failed(super::answer::RETRY))),
+        Err(e) => Ok(Err(e)),
     }
 }
 
@@ -210,6 +238,8 @@ struct Work {
     commands: Vec<Command>,
     knew: Modseq,
     device: Origin,
+    /// What becomes of drafts.
+    drafts: Plans,
 }
 
 impl Work {
@@ -223,12 +253,13 @@ impl Work {
         let mut given = Vec::with_capacity(self.commands.len());
         let mut responses = Vec::new();
         for command in &self.commands {
-            let known = before.iter().find(|g| g.digest == command.digest);
+            let known = before.iter().chain(&given).find(|g| g.digest == command.digest);
             let outcome = match known {
                 Some(outcome) => outcome.clone(),
                 None => self.command(tx, &at, trash.as_ref(), command)?,
             };
-            responses.extend(response(self.folder, command, &outcome));
+            let files = drafts::answer(tx, self.folder, command, &outcome)?;
+            responses.extend(response(self.folder, command, &outcome, files));
             given.push(outcome);
         }
         // What the client no longer says it did, it does not know of.
@@ -250,7 +281,9 @@ impl Work {
         let digest = command.digest;
         let uid = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
         let uid = uid.filter(|(folder, _)| *folder == self.folder).map(|(_, uid)| uid);
+        let draft = self.drafts.apply(tx, at, command, uid, Knew(Some(self.knew)))?;
         let outcome = match (command.kind, uid) {
+            _ if let Some(outcome) = draft => outcome,
             (Kind::Add, _) => Err(CONVERSION),
             (_, None) => Err(NOT_FOUND),
             (Kind::Change, Some(uid)) => self.change(tx, at, uid, &command.element)?,
@@ -276,10 +309,10 @@ impl Work {
     }
 }
 
-type Done = Option<(Uid, Modseq)>;
+pub(super) type Done = Option<(Uid, Modseq)>;
 
 /// An item that fails alone fails with a status; anything else fails the transaction.
-fn told(result: Result<Done, Error>) -> Result<Result<Done, u16>, Error> {
+pub(super) fn told(result: Result<Done, Error>) -> Result<Result<Done, u16>, Error> {
     match result {
         Ok(done) => Ok(Ok(done)),
         Err(Error::Missing) => Ok(Err(NOT_FOUND)),
@@ -305,7 +338,7 @@ fn delete<'g>(
 
 /// Read, Flag and Categories are what a client changes of a message that it did not write.
 /// MS-ASEMAIL §3.1.5.1.
-fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
+pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
     let mut edit = Edit::default();
     match data.flag_of(email::READ)? {
         Some(true) => edit.set = edit.set.and(Flags::SEEN),
@@ -331,8 +364,14 @@ fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
     Ok(edit)
 }
 
-/// An Add is always answered, a Change or Delete only when it failed. MS-ASCMD §2.2.3.154.
-fn response(folder: FolderId, command: &Command, outcome: &Given) -> Option<Element<'static>> {
+/// An Add is always answered, a Change or Delete only when it failed, or when there is something to say of
+/// what it added. MS-ASCMD §2.2.3.154.
+fn response(
+    folder: FolderId,
+    command: &Command,
+    outcome: &Given,
+    data: Option<Element<'static>>,
+) -> Option<Element<'static>> {
     let text = |tag| command.element.text_of(tag).unwrap_or_default().to_owned();
     match command.kind {
         Kind::Add => {
@@ -340,15 +379,15 @@ fn response(folder: FolderId, command: &Command, outcome: &Given) -> Option<Elem
             if let Some((uid, _)) = outcome.done {
                 add.push(Element::leaf(airsync::SERVER_ID, server_id(folder, uid)));
             }
-            Some(add.with_number(airsync::STATUS, outcome.status))
+            Some(add.with_number(airsync::STATUS, outcome.status).with_all(data))
         }
-        Kind::Change | Kind::Delete if outcome.status != OK => {
+        Kind::Change | Kind::Delete if outcome.status != OK || data.is_some() => {
             let tag = if command.kind == Kind::Change { airsync::CHANGE } else { airsync::DELETE };
             let mut failed = Element::new(tag).with_text(airsync::SERVER_ID, text(airsync::SERVER_ID));
             if let Some(instance) = command.element.text_of(airsyncbase::INSTANCE_ID) {
                 failed.push(Element::leaf(airsyncbase::INSTANCE_ID, instance.to_owned()));
             }
-            Some(failed.with_number(airsync::STATUS, outcome.status))
+            Some(failed.with_number(airsync::STATUS, outcome.status).with_all(data))
         }
         Kind::Change | Kind::Delete | Kind::Fetch => None,
     }

@@ -8,6 +8,7 @@
 
 mod answer;
 mod apply;
+mod drafts;
 mod park;
 mod remember;
 mod request;

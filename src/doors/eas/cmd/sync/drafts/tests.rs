@@ -1,0 +1,254 @@
+use std::ops::ControlFlow;
+
+use wbxml::{airsyncbase as base, email};
+
+use super::super::super::super::ids::server_id;
+use super::super::super::super::reply::Reply;
+use super::super::super::super::sample::{Sample, document};
+use super::super::run;
+use super::*;
+use crate::mailbox::{Acting, Origin, OwnerId};
+
+/// A phone that synchronises one folder.
+struct Phone<'s> {
+    sample: &'s Sample,
+    session: Session,
+    folder: FolderId,
+    key: String,
+}
+
+impl<'s> Phone<'s> {
+    async fn new(sample: &'s Sample, version: Version, role: Role) -> Self {
+        let (session, folder) = (sample.session(version), sample.folder(role).id);
+        let mut phone = Self { sample, session, folder, key: "0".to_owned() };
+        phone.sync(vec![]).await;
+        phone
+    }
+
+    fn request(&self, commands: Vec<Element<'static>>) -> Element<'static> {
+        let commands = (!commands.is_empty()).then(|| Element::new(airsync::COMMANDS).with_all(commands));
+        let collection = Element::new(airsync::COLLECTION)
+            .with_text(airsync::SYNC_KEY, self.key.clone())
+            .with_text(airsync::COLLECTION_ID, self.folder.0.to_string())
+            .with_all(commands);
+        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
+    }
+
+    async fn ask(&self, request: &Element<'_>) -> Option<Element<'static>> {
+        match run(&self.session, Some(request)).await.unwrap() {
+            Reply::Empty => None,
+            answer => document(answer).at(&[airsync::COLLECTIONS, airsync::COLLECTION]).cloned(),
+        }
+    }
+
+    /// Synchronises; the answer's collection.
+    async fn sync(&mut self, commands: Vec<Element<'static>>) -> Option<Element<'static>> {
+        let answer = self.ask(&self.request(commands)).await;
+        if let Some(answer) = &answer {
+            assert_eq!(answer.text_of(airsync::STATUS), Some("1"), "{answer:?}");
+            self.key = answer.text_of(airsync::SYNC_KEY).unwrap().to_owned();
+        }
+        answer
+    }
+
+    async fn answered(&mut self, command: Element<'static>) -> Element<'static> {
+        let answer = self.sync(vec![command]).await.unwrap();
+        answer.child(airsync::RESPONSES).unwrap().children()[0].clone()
+    }
+
+    async fn add(&mut self, id: &str, data: Element<'static>) -> String {
+        let told = self.answered(add(id, data)).await;
+        assert_eq!(told.text_of(airsync::STATUS), Some("1"));
+        assert_eq!(told.text_of(airsync::CLIENT_ID), Some(id));
+        told.text_of(airsync::SERVER_ID).unwrap().to_owned()
+    }
+
+    fn stored(&self, role: Role) -> Vec<String> {
+        let (view, folder) = (self.sample.view(), self.sample.folder(role));
+        let mut all = Vec::new();
+        view.items(&folder, Uid(0), &mut |item| {
+            let raw = self.sample.eas.mailbox.message(&view, &folder, &item).unwrap();
+            all.push(String::from_utf8(raw.to_vec()).unwrap());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        all
+    }
+}
+
+fn data(to: &str, subject: &str, text: &str) -> Element<'static> {
+    let body = Element::new(base::BODY).with_number(base::TYPE, 1).with_text(base::DATA, text.to_owned());
+    Element::new(airsync::APPLICATION_DATA)
+        .with_text(email::TO, to.to_owned())
+        .with_text(email::SUBJECT, subject.to_owned())
+        .with(body)
+}
+
+fn add(id: &str, data: Element<'static>) -> Element<'static> {
+    Element::new(airsync::ADD).with_text(airsync::CLIENT_ID, id.to_owned()).with(data)
+}
+
+fn change(id: &str, data: Element<'static>) -> Element<'static> {
+    Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.to_owned()).with(data)
+}
+
+fn commands<'a>(answer: &'a Element<'static>, tag: wbxml::Tag) -> Vec<&'a str> {
+    let commands = answer.child(airsync::COMMANDS).map(Element::children).unwrap_or_default();
+    commands.iter().filter(|c| c.tag() == tag).filter_map(|c| c.text_of(airsync::SERVER_ID)).collect()
+}
+
+#[tokio::test]
+async fn added_changed_and_sent() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("anna@example.test", "plan", "First words.\n")).await;
+    assert_eq!(phone.sync(vec![]).await, None, "its own draft does not come back");
+    let [draft] = &phone.stored(Role::Drafts)[..] else { panic!("not one") };
+    assert!(draft.contains("First words.") && draft.contains("Subject: plan"));
+    let item = sample.view().item(&sample.folder(Role::Drafts), Uid(1)).unwrap().unwrap();
+    assert!(item.flags.has(Flags::DRAFT.and(Flags::SEEN)));
+    // The second change says nothing of the recipient.
+    let words = Element::new(base::BODY).with_number(base::TYPE, 1).with_text(base::DATA, "Second words.\n");
+    let second = Element::new(airsync::APPLICATION_DATA).with(words);
+    let answer = phone.sync(vec![change(&id, second)]).await.unwrap();
+    assert!(!answer.has(airsync::RESPONSES) && !answer.has(airsync::COMMANDS));
+    let last = Element::new(airsync::APPLICATION_DATA).with_text(email::SUBJECT, "last");
+    let answer = phone.sync(vec![change(&id, last).with_empty(email2::SEND)]).await.unwrap();
+    assert!(!answer.has(airsync::RESPONSES));
+    assert_eq!(commands(&answer, airsync::DELETE), [id.as_str()], "the client is told that its draft ended");
+    assert_eq!(phone.stored(Role::Drafts).len(), 0);
+    let [inbox] = &phone.stored(Role::Inbox)[..] else { panic!("not one") };
+    assert!(inbox.contains("Second words.") && inbox.contains("Subject: last"));
+    let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
+    assert!(sent.contains("Second words."));
+    assert_eq!(phone.sync(vec![]).await, None);
+    let kept = crate::mailbox::expunged(sample.view().reader(), OwnerId(sample.account.id.0), 9).unwrap();
+    assert_eq!(kept.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_sends_once() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_0, Role::Drafts).await;
+    let id = phone.add("c1", data("anna@example.test, far@other.test", "s", "t")).await;
+    let send =
+        Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.clone()).with_empty(email2::SEND);
+    let at_once = add("c2", data("anna@example.test", "at once", "u")).with_empty(email2::SEND);
+    let request = phone.request(vec![send, at_once]);
+    let first = phone.ask(&request).await.unwrap();
+    let second = phone.ask(&request).await.unwrap();
+    assert_eq!(first.child(airsync::RESPONSES), second.child(airsync::RESPONSES));
+    assert_eq!(first.child(airsync::COMMANDS), second.child(airsync::COMMANDS));
+    let [told] = first.child(airsync::RESPONSES).unwrap().children() else { panic!("{first:?}") };
+    assert_eq!((told.text_of(airsync::CLIENT_ID), told.text_of(airsync::STATUS)), (Some("c2"), Some("1")));
+    let sent_at_once = told.text_of(airsync::SERVER_ID).unwrap();
+    assert_eq!(commands(&first, airsync::DELETE), [id.as_str(), sent_at_once]);
+    assert_eq!(phone.stored(Role::Inbox).len(), 2);
+    assert_eq!(phone.stored(Role::Sent).len(), 2);
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_stays() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("", "s", "t")).await;
+    let send = |id: &str| {
+        Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.to_owned()).with_empty(email2::SEND)
+    };
+    for to in ["", "no address", "nobody@example.test"] {
+        let told = phone.answered(change(&id, data(to, "s", "t")).with_empty(email2::SEND)).await;
+        assert_eq!(told.tag(), airsync::CHANGE);
+        assert_eq!(told.text_of(airsync::STATUS), Some("183"), "{to}");
+    }
+    assert_eq!(
+        phone.answered(send(&server_id(phone.folder, Uid(99)))).await.text_of(airsync::STATUS),
+        Some("8")
+    );
+    let told = phone.answered(add("c2", data("", "s", "t")).with_empty(email2::SEND)).await;
+    assert_eq!((told.text_of(airsync::STATUS), told.has(airsync::SERVER_ID)), (Some("183"), false));
+    assert_eq!(phone.stored(Role::Drafts).len(), 1);
+    // A full mailbox: the other commands of the request are applied.
+    let (mailbox, owner) = (sample.eas.mailbox.clone(), OwnerId(sample.account.id.0));
+    let full = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.set_quota(owner, Some(10)));
+    full.await.unwrap();
+    let at_once = add("c3", data("far@other.test", "s", "t")).with_empty(email2::SEND);
+    let unread = change(&id, Element::new(airsync::APPLICATION_DATA).with_flag(email::READ, false));
+    let answer = phone.sync(vec![at_once, unread]).await.unwrap();
+    let told = &answer.child(airsync::RESPONSES).unwrap().children()[0];
+    assert_eq!(told.text_of(airsync::STATUS), Some("9"));
+    assert_eq!(sample.folder(Role::Drafts).unseen, 1);
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 0);
+    // A draft that is there already can be sent: it makes room, and its copy may not find any.
+    let sent = phone.sync(vec![change(&id, data("far@other.test", "s", "t")).with_empty(email2::SEND)]).await;
+    assert_eq!(commands(&sent.unwrap(), airsync::DELETE), [id.as_str()]);
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn attachments_are_told_by_their_references() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let file = |id: &'static str| {
+        Element::new(base::ADD)
+            .with_text(base::CLIENT_ID, id)
+            .with_text(base::DISPLAY_NAME, format!("{id}.txt"))
+            .with_text(base::CONTENT_TYPE, "text/plain")
+            .with_opaque(base::CONTENT, id.as_bytes().to_vec())
+    };
+    let files =
+        |ids: &[&'static str]| Element::new(base::ATTACHMENTS).with_all(ids.iter().map(|id| file(id)));
+    let request = phone.request(vec![add("c1", data("a@x.test", "s", "t").with(files(&["f1", "f2"])))]);
+    let (first, again) = (phone.ask(&request).await.unwrap(), phone.ask(&request).await.unwrap());
+    assert_eq!(first.child(airsync::RESPONSES), again.child(airsync::RESPONSES));
+    phone.key = again.text_of(airsync::SYNC_KEY).unwrap().to_owned();
+    let told = &first.child(airsync::RESPONSES).unwrap().children()[0];
+    let id = told.text_of(airsync::SERVER_ID).unwrap().to_owned();
+    let references = |told: &Element<'_>| -> Vec<(String, String)> {
+        let files = told.at(&[airsync::APPLICATION_DATA, base::ATTACHMENTS]).unwrap().children();
+        let text = |file: &Element<'_>, tag| file.text_of(tag).unwrap().to_owned();
+        files.iter().map(|file| (text(file, base::CLIENT_ID), text(file, base::FILE_REFERENCE))).collect()
+    };
+    let added = references(told);
+    assert_eq!(added, [("f1".to_owned(), format!("{id}:2")), ("f2".to_owned(), format!("{id}:3"))]);
+    let delete = Element::new(base::DELETE).with_text(base::FILE_REFERENCE, format!("{id}:2"));
+    let swap = Element::new(airsync::APPLICATION_DATA).with(files(&["f3"]).with(delete));
+    let told = phone.answered(change(&id, swap)).await;
+    assert_eq!(told.text_of(airsync::STATUS), Some("1"));
+    assert_eq!(references(&told), [("f3".to_owned(), format!("{id}:3"))]);
+    let [draft] = &phone.stored(Role::Drafts)[..] else { panic!("not one") };
+    assert!(!draft.contains("f1.txt") && draft.contains("f2.txt") && draft.contains("f3.txt"));
+}
+
+#[tokio::test]
+async fn twice_in_one_request() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("anna@example.test", "one", "t")).await;
+    let only = |tag, text: &'static str| Element::new(airsync::APPLICATION_DATA).with_text(tag, text);
+    let answer = phone
+        .sync(vec![
+            change(&id, only(email::SUBJECT, "two")),
+            change(&id, only(email::CC, "far@other.test")),
+            Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.clone()).with_empty(email2::SEND),
+            change(&id, only(email::SUBJECT, "too late")),
+        ])
+        .await
+        .unwrap();
+    let told = answer.child(airsync::RESPONSES).unwrap().children();
+    assert_eq!(told.iter().map(|r| r.text_of(airsync::STATUS)).collect::<Vec<_>>(), [Some("8")]);
+    let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
+    assert!(sent.contains("Subject: two") && sent.contains("far@other.test"));
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn only_drafts_and_only_from_16_0() {
+    let sample = Sample::new().await;
+    let add = || add("c1", data("anna@example.test", "s", "t"));
+    let mut inbox = Phone::new(&sample, Version::V16_1, Role::Inbox).await;
+    assert_eq!(inbox.answered(add()).await.text_of(airsync::STATUS), Some("6"));
+    let mut before = Phone::new(&sample, Version::V14_1, Role::Drafts).await;
+    assert_eq!(before.answered(add()).await.text_of(airsync::STATUS), Some("6"));
+    assert_eq!(sample.folder(Role::Drafts).items + sample.folder(Role::Inbox).items, 0);
+}
