@@ -37,7 +37,7 @@ pub use recover::{ExpungedId, expunged, expunged_record};
 pub use rows::Record;
 pub use tree::NewFolder;
 pub use tx::{Granted, MailTx};
-pub use verify::{Difference, verify};
+pub use verify::{Difference, owners, verify};
 pub use view::{Seen, Synced, View};
 
 use bytes::Bytes;
