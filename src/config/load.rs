@@ -65,6 +65,8 @@ impl Config {
         range(self.store.cache, MIB..1 << 40, "store.cache")
             .or_else(|| range(self.store.write_buffer, MIB..1 << 40, "store.write_buffer"))
             .or_else(|| range(self.store.free_space_min, 0..1 << 50, "store.free_space_min"))
+            .or_else(|| range(self.store.keep_expunged, 0..10_000, "store.keep_expunged"))
+            .or_else(|| range(self.store.keep_tombstones, 1..10_000, "store.keep_tombstones"))
             .or_else(|| range(self.auth.failures_per_address, 1..10_000, "auth.failures_per_address"))
             .or_else(|| range(self.auth.failures_per_account, 1..10_000, "auth.failures_per_account"))
             .or_else(|| range(self.auth.argon2_memory, 8..1 << 22, "auth.argon2_memory"))

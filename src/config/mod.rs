@@ -94,11 +94,23 @@ pub struct Store {
     /// Free disk space below which new mail and changes are refused with "try later", in bytes;
     /// reading and deleting go on. Default: 256 MiB.
     pub free_space_min: u64,
+    /// How long expunged items and deleted folders are kept, in days. Default: 14.
+    pub keep_expunged: u32,
+    /// How long a folder remembers what left it, in days. A client that stays away for longer gets the
+    /// folder anew. Default: 90.
+    pub keep_tombstones: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { engine: Engine::Fjall, cache: 128 << 20, write_buffer: 64 << 20, free_space_min: 256 << 20 }
+        Self {
+            engine: Engine::Fjall,
+            cache: 128 << 20,
+            write_buffer: 64 << 20,
+            free_space_min: 256 << 20,
+            keep_expunged: 14,
+            keep_tombstones: 90,
+        }
     }
 }
 

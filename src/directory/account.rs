@@ -13,7 +13,7 @@ use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read, Tx, prefix_end, record};
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Most aliases of one account.
 const ALIASES_MAX: usize = 100;

@@ -11,7 +11,7 @@ use crate::clock::Millis;
 use crate::store::keys::{self, Key, Parts, Table, system};
 use crate::store::{Order, Read, Tx, record};
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Most accounts and aliases that a forced deletion takes along in its one transaction.
 const FORCED_MAX: usize = 1000;

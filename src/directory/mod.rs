@@ -21,6 +21,7 @@ mod service;
 mod setting;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -47,6 +48,7 @@ pub use password::{Hasher, PASSWORD_MAX, Password, PasswordCost, PreparedPasswor
 pub use recipient::{Recipient, is_local_domain, may_send_as, resolve};
 pub use service::{Service, Services};
 pub use setting::{delete_setting, set_setting, setting, setting_names};
+pub use verify::verify;
 
 use crate::clock::{Clock, random};
 use crate::store::{Store, Tx};

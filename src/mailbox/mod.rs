@@ -31,14 +31,13 @@ pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 pub use item::{Expunged, Flags, Item, LogRow, ThreadKeys};
 pub use notify::{Notifier, Place, Watch};
 pub use purge::{
-    Cursor, Due, ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge,
-    removed_owners,
+    ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge, removed_owners,
 };
 pub use recover::{ExpungedId, expunged, expunged_record};
 pub use rows::Record;
 pub use tree::NewFolder;
 pub use tx::{Granted, MailTx};
-pub use verify::{Difference, verify};
+pub use verify::{Difference, owners, verify};
 pub use view::{Seen, Synced, View};
 
 use bytes::Bytes;

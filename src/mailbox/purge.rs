@@ -2,10 +2,10 @@
 //! entries of the conversation index, and all that a removed owner had.
 //!
 //! Whoever purges looks for what is due in a snapshot, a bounded number of rows at a time, and removes
-//! that in transactions of its own, each of which looks again: [`Due`] may be old by then.
+//! that in transactions of its own, each of which looks again: what was found may be old by then.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 
 use super::error::Error;
 use super::folder::{Folder, TreeChange};
@@ -16,20 +16,7 @@ use super::rows;
 use super::tx::{MailTx, item_referrer};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::{BodyId, KeyRange, Order, Read};
-
-/// Where a look goes on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cursor(Vec<u8>);
-
-/// What a look at some of the rows found to be due.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Due<T> {
-    /// What was found.
-    pub found: Vec<T>,
-    /// Where to go on; absent at the end.
-    pub next: Option<Cursor>,
-}
+use crate::store::{BodyId, Cursor, Order, Read, Swept, sweep};
 
 /// A tombstone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,23 +37,23 @@ pub fn owners_to_purge(
     after: Option<&Cursor>,
     before: Millis,
     most: usize,
-) -> Result<Due<OwnerId>, Error> {
+) -> Result<Swept<OwnerId>, Error> {
     let mut found = Vec::new();
     let mut at = after.cloned();
     for _ in 0..most {
         let mut oldest = None;
-        from.scan(&rest(Table::Expunged, at.as_ref()), Order::Forward, &mut |key, _| {
+        from.scan(&Cursor::rest(Table::Expunged, at.as_ref()), Order::Forward, &mut |key, _| {
             oldest = ExpungedId::of(key);
             ControlFlow::Break(())
         })?;
-        let Some(oldest) = oldest else { return Ok(Due { found, next: None }) };
+        let Some(oldest) = oldest else { return Ok(Swept { found, next: None }) };
         if oldest.at < before {
             found.push(oldest.owner);
         }
-        let Some(next) = oldest.owner.0.checked_add(1) else { return Ok(Due { found, next: None }) };
-        at = Some(Cursor(Key::of(Table::Expunged).u64(next).done()));
+        let Some(next) = oldest.owner.0.checked_add(1) else { return Ok(Swept { found, next: None }) };
+        at = Some(Cursor::at(Key::of(Table::Expunged).u64(next)));
     }
-    Ok(Due { found, next: at })
+    Ok(Swept { found, next: at })
 }
 
 /// Tombstones older than `before` among the next `most` rows of all folders' logs.
@@ -75,12 +62,12 @@ pub fn old_tombstones(
     after: Option<&Cursor>,
     before: Millis,
     most: usize,
-) -> Result<Due<Tombstone>, Error> {
-    sweep(from, Table::ChangeLog, after, most, |key, value| {
+) -> Result<Swept<Tombstone>, Error> {
+    Ok(sweep(from, Table::ChangeLog, after, most, |key, value| {
         let mut parts = Parts::of(key);
         let tombstone = Tombstone { folder: FolderId(parts.u64()?), at: Modseq(parts.u64()?) };
         is_old_tombstone(value, before).then_some(tombstone)
-    })
+    })?)
 }
 
 /// Folders deleted before `before` among the next `most`.
@@ -89,12 +76,12 @@ pub fn deleted_folders(
     after: Option<&Cursor>,
     before: Millis,
     most: usize,
-) -> Result<Due<FolderId>, Error> {
-    sweep(from, Table::Folder, after, most, |key, value| {
+) -> Result<Swept<FolderId>, Error> {
+    Ok(sweep(from, Table::Folder, after, most, |key, value| {
         let folder: Folder = rows::read(value).ok()?;
         folder.deleted.filter(|at| *at < before)?;
         Parts::of(key).u64().map(FolderId)
-    })
+    })?)
 }
 
 /// Entries of the conversation index last used before `before` among the next `most`.
@@ -103,45 +90,16 @@ pub fn old_threads(
     after: Option<&Cursor>,
     before: Millis,
     most: usize,
-) -> Result<Due<ThreadEntry>, Error> {
-    sweep(from, Table::Thread, after, most, |key, value| {
+) -> Result<Swept<ThreadEntry>, Error> {
+    Ok(sweep(from, Table::Thread, after, most, |key, value| {
         is_old_thread(value, before).then(|| ThreadEntry(key.to_vec()))
-    })
+    })?)
 }
 
 /// Owners that were removed and still have rows, at most `most`.
 pub fn removed_owners(from: &dyn Read, most: usize) -> Result<Vec<OwnerId>, Error> {
     let due = sweep(from, Table::RemovedOwner, None, most, |key, _| Parts::of(key).u64().map(OwnerId))?;
     Ok(due.found)
-}
-
-/// Looks at the next `most` rows of a table.
-fn sweep<T>(
-    from: &dyn Read,
-    table: Table,
-    after: Option<&Cursor>,
-    most: usize,
-    mut pick: impl FnMut(&[u8], &[u8]) -> Option<T>,
-) -> Result<Due<T>, Error> {
-    let mut found = Vec::new();
-    let mut next = None;
-    let mut left = most;
-    from.scan(&rest(table, after), Order::Forward, &mut |key, value| {
-        if left == 0 {
-            next = Some(Cursor(key.to_vec()));
-            return ControlFlow::Break(());
-        }
-        left -= 1;
-        found.extend(pick(key, value));
-        ControlFlow::Continue(())
-    })?;
-    Ok(Due { found, next })
-}
-
-/// The rows of a table from the cursor on.
-fn rest(table: Table, from: Option<&Cursor>) -> KeyRange {
-    let (start, end) = Key::of(table).range();
-    (from.map_or(start, |Cursor(key)| Bound::Included(key.clone())), end)
 }
 
 fn is_old_tombstone(value: &[u8], before: Millis) -> bool {

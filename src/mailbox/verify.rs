@@ -61,6 +61,13 @@ pub fn verify(from: &dyn Read) -> Result<Vec<Difference>, Error> {
     Ok(check.found)
 }
 
+/// All owners but those that were removed.
+pub fn owners(from: &dyn Read) -> Result<Vec<OwnerId>, Error> {
+    let removed: BTreeSet<u64> = ids(from, Table::RemovedOwner)?.into_iter().collect();
+    let all = ids(from, Table::Owner)?.into_iter();
+    Ok(all.filter(|id| !removed.contains(id)).map(OwnerId).collect())
+}
+
 /// The first part of every key of a table, each once.
 fn ids(from: &dyn Read, table: Table) -> Result<Vec<u64>, Error> {
     let mut ids = Vec::new();

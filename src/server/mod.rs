@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::doors::admin;
 use crate::net::{Acceptor, Listener, Tls, TlsError};
-use crate::services::Services;
+use crate::services::{Keeper, Services};
 
 /// Starts servers.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,9 @@ impl Server {
 
         let (delivery, end) = (services.delivery.clone(), services.shutdown.clone());
         services.shutdown.spawn(async move { delivery.run(end.begun()).await });
+
+        let keeper = Keeper::new(&services);
+        services.shutdown.spawn(keeper.run(services.shutdown.clone()));
 
         let doors = doors::Doors::new(&services, &tls);
         let acceptor = Acceptor::new(services.config.limits.clone(), services.shutdown.clone());

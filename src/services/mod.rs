@@ -1,5 +1,7 @@
 //! What a running server is made of beneath its doors, and what a command works on without one.
 
+mod keeper;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
 use crate::store::{self, EngineKind, Store, StoreOptions};
+
+pub use keeper::Keeper;
 
 /// The parts that doors share. Made once for each server; there is no global state.
 #[derive(Clone)]

@@ -36,7 +36,7 @@
 //! | 52 | hierarchy state | account, device id | ActiveSync folder state |
 //! | 53 | remembered Ping | account, device id | folders and heartbeat |
 //! | 54 | remembered Sync | account, device id | the last request, for empty and partial ones |
-//! | 55 | sent ClientId | account, device id, digest | when, and what was answered |
+//! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
 //! | 61 | queue schedule | time, queue id | - |
 //!

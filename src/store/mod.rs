@@ -23,6 +23,7 @@ mod overlay;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
+mod sweep;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use error::Error;
 pub use memory::Memory;
 pub use migrate::SCHEMA;
 pub use open::{EngineKind, StoreOptions};
+pub use sweep::{Cursor, Swept, sweep};
 pub use tx::{AfterCommit, Read, Reader, Tx};
 pub use verify::{Depth, Report};
 

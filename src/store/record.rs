@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
+use crate::clock::Millis;
 
 /// Longest record that is read, in bytes. Whoever writes one bounds its parts well below this.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -38,6 +39,12 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(u8, T), Error> {
         return Err(Error::Damaged(format!("{}: {} bytes too many", std::any::type_name::<T>(), rest.len())));
     }
     Ok((version, value))
+}
+
+/// The time that a record begins with, where its type does. For whoever removes old rows of others.
+pub fn leading_time(bytes: &[u8]) -> Option<Millis> {
+    let (time, _) = postcard::take_from_bytes::<Millis>(bytes.get(1..)?).ok()?;
+    Some(time)
 }
 
 /// Reads a record that must be of the format `version`.
@@ -77,6 +84,15 @@ mod tests {
         assert_eq!(decode::<Sample>(&bytes).unwrap(), (7, sample()));
         assert_eq!(decode_v::<Sample>(7, &bytes).unwrap(), sample());
         assert_eq!(version(&bytes).unwrap(), 7);
+    }
+
+    #[test]
+    fn the_time_that_a_record_begins_with_is_read_alone() {
+        assert_eq!(leading_time(&encode(7, &(-5_i64, "more", [1_u8; 9]))), Some(-5));
+        assert_eq!(leading_time(&encode(1, &i64::MAX)), Some(i64::MAX));
+        for bad in [b"".as_slice(), b"\x01", b"\x01\xFF\xFF"] {
+            assert_eq!(leading_time(bad), None);
+        }
     }
 
     #[test]

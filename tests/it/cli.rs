@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use folkmoot::clock::instant;
+use folkmoot::clock::{Clock, instant};
+use folkmoot::store::keys::{Key, Table};
+use folkmoot::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -162,6 +164,42 @@ fn commands_work_whether_the_server_runs_or_not() {
     let verified: serde_json::Value = serde_json::from_str(&site.ok(&["verify", "--json"])).unwrap();
     assert_eq!(verified["found"], 0);
     assert_eq!(site.ok(&["domain", "list", "--json"]).trim(), "[]");
+}
+
+/// Damage is told with and without a running server, for people and programs, and by the exit code.
+#[test]
+fn verify_fails_when_something_is_wrong() {
+    let site = Site::new();
+    let serving = site.serve();
+    site.ok(&["domain", "add", "example.org"]);
+    site.ok(&["account", "add", "alice@example.org"]);
+    stop(serving);
+    let store = Store::open(&site.path("data/store"), &StoreOptions::default(), &Clock::system()).unwrap();
+    let damaged = store.write::<_, folkmoot::store::Error>(|tx| {
+        tx.delete(Key::of(Table::Address).text("example.org").raw(b"alice").done());
+        Ok(())
+    });
+    damaged.unwrap();
+    store.stop();
+    drop(store);
+
+    let expected = "account alice@example.org: alice@example.org does not lead to it";
+    let check = || {
+        let output = site.run(&["verify"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.starts_with(expected) && told.ends_with(", 1 problems found\n"), "{told}");
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.contains("1 of 1 problems are shown"), "{complaint}");
+        let output = site.run(&["verify", "--json"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&told["found"], &told["problems"][0]), (&1.into(), &expected.into()));
+    };
+    check();
+    let serving = site.serve();
+    check();
+    stop(serving);
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod phone;
 mod server;
 mod smtp;
 mod support;
+mod verify;

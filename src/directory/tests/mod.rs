@@ -4,6 +4,7 @@ mod accounts;
 mod found;
 mod limits;
 mod logins;
+mod verified;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

@@ -3,10 +3,10 @@
 use super::reply::Failure;
 use super::{AccountLine, Answer, Secret};
 use crate::clock::random;
-use crate::directory::{self, Account, Address, DomainId, Error, NewAccount};
-use crate::mailbox::{Acting, Origin, OwnerId};
+use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
+use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId};
 use crate::services::Services;
-use crate::store::Read;
+use crate::store::{Read, Tx};
 
 /// Accounts read from the store at a time.
 const PAGE: usize = 1000;
@@ -78,14 +78,29 @@ pub(super) async fn set_password(
 }
 
 pub(super) async fn delete(services: &Services, address: String) -> Result<Answer, Failure> {
+    let mailbox = services.mailbox.clone();
     let removed = services
         .store
         .shrink_async(move |tx| {
             let account = by_address(tx, &address)?;
-            Ok::<_, Failure>(directory::delete_account(tx, account.id)?)
+            let removed = directory::delete_account(tx, account.id)?;
+            remove_mailbox(&mailbox, tx, account.id)?;
+            Ok::<_, Failure>(removed)
         })
         .await?;
     Ok(Answer::Done { text: format!("account {} deleted", removed.account.address) })
+}
+
+/// Takes the mailbox of a deleted account away from everybody, in the same transaction. What it holds and
+/// what is kept for the account's devices is removed by the keeper; nobody else sees it any more, since
+/// ids are never given again.
+pub(super) fn remove_mailbox(mailbox: &Mailbox, tx: &mut Tx<'_>, id: AccountId) -> Result<(), Failure> {
+    let removed = mailbox.within(tx, Acting::System, Origin::OTHER, |mail| mail.remove_owner(OwnerId(id.0)));
+    match removed {
+        // An account without a mailbox can be deleted too.
+        Err(mailbox::Error::Missing) => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 /// All accounts of a domain.

@@ -28,11 +28,15 @@ pub(super) fn list(services: &Services) -> Result<Answer, Failure> {
 
 pub(super) async fn delete(services: &Services, name: String, force: bool) -> Result<Answer, Failure> {
     let text = format!("domain {name} deleted");
+    let mailbox = services.mailbox.clone();
     services
         .store
         .shrink_async(move |tx| {
             let domain = directory::domain_by_name(tx, &name)?.ok_or(Error::Missing)?;
-            Ok::<_, Failure>(directory::delete_domain(tx, domain.id, force)?)
+            for removed in directory::delete_domain(tx, domain.id, force)? {
+                super::account::remove_mailbox(&mailbox, tx, removed.account.id)?;
+            }
+            Ok::<_, Failure>(())
         })
         .await?;
     Ok(Answer::Done { text })

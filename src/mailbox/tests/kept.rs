@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mailbox::sync::{Round, State};
-use crate::store::{Collector, Graces};
+use crate::store::{Collector, Cursor, Graces, Swept};
 
 const DAY: i64 = 86_400_000;
 
@@ -148,7 +148,7 @@ async fn expunged_items_go_for_good_after_their_time_oldest_first() {
 }
 
 /// All that is due, found in looks of `most` rows each.
-fn all<T>(most: usize, look: impl Fn(Option<&Cursor>, usize) -> Result<Due<T>, Error>) -> Vec<T> {
+fn all<T>(most: usize, look: impl Fn(Option<&Cursor>, usize) -> Result<Swept<T>, Error>) -> Vec<T> {
     let mut found = Vec::new();
     let mut at: Option<Cursor> = None;
     for _ in 0..1000 {
