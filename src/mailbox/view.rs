@@ -5,7 +5,7 @@ use std::ops::{Bound, ControlFlow};
 
 use super::error::Error;
 use super::folder::{Folder, Owner, Role};
-use super::ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
+use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
 use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
 use super::seen;
@@ -170,20 +170,19 @@ impl View {
         }
     }
 
-    /// Where the items `uids`, which are gone from the folder, were moved by `device` lately: its latest
-    /// changes are looked at, as a client that asks again does so soon.
+    /// Where the items `uids`, which are gone from the folder, were moved lately: its latest changes are
+    /// looked at, as a client that asks again does so soon. Whoever moved them: an item that is where the
+    /// client wants it needs no more.
     pub fn lately_moved(
         &self,
         folder: &Folder,
-        device: Origin,
         uids: &BTreeSet<Uid>,
     ) -> Result<BTreeMap<Uid, (FolderId, Uid)>, Error> {
         let mut left = LOOK_BACK;
         let mut went = BTreeMap::new();
         rows::log_backwards(&self.reader, folder.id, &mut |row| {
             left -= 1;
-            if let LogRow::Tombstone { uid, silent_for, moved_to: Some(to), .. } = row
-                && silent_for.is(device)
+            if let LogRow::Tombstone { uid, moved_to: Some(to), .. } = row
                 && uids.contains(&uid)
             {
                 went.insert(uid, to);

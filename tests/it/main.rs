@@ -4,9 +4,11 @@
 
 mod cli;
 mod crash;
+mod imap;
 mod layering;
 mod licences;
 mod lmtp;
+mod model;
 mod phone;
 mod server;
 mod smtp;

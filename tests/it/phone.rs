@@ -8,7 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use wbxml::{Element, Limits, airsync, airsyncbase, decode, encode, folderhierarchy, ping, provision};
+use wbxml::{
+    Element, Limits, airsync, airsyncbase, decode, encode, folderhierarchy, moveitems, ping, provision,
+};
 
 /// What a server answers over HTTP.
 pub(crate) struct Answer {
@@ -61,13 +63,15 @@ pub(crate) struct Ask {
     pub(crate) window: u32,
     pub(crate) filter: u8,
     pub(crate) commands: Vec<Element<'static>>,
+    /// Deleted items are not to go to Trash.
+    pub(crate) for_good: bool,
     /// The answer is thrown away, as if it had got lost.
     pub(crate) lost: bool,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { window: 100, filter: 0, commands: Vec::new(), lost: false }
+        Self { window: 100, filter: 0, commands: Vec::new(), for_good: false, lost: false }
     }
 }
 
@@ -220,7 +224,12 @@ impl Phone {
             return Ok(Brought { status: 1, empty: true, ..Brought::default() });
         };
         let told = document.at(&[airsync::COLLECTIONS, airsync::COLLECTION]).unwrap_or(&document);
-        Ok(self.collection(id).take(&key, told))
+        let collection = self.collection(id);
+        // What the phone did came first: where the server says otherwise, the server is right.
+        if told.text_of(airsync::STATUS) == Some("1") {
+            ask.commands.iter().for_each(|command| collection.did(command));
+        }
+        Ok(collection.take(&key, told))
     }
 
     /// Synchronises a folder from where it is until nothing more comes. False when the server had the
@@ -248,6 +257,19 @@ impl Phone {
             }
         }
         panic!("synchronising never ends");
+    }
+
+    /// Moves an item; gives the status and the item's new id. MS-ASCMD §2.2.1.12.
+    pub(crate) async fn move_item(&mut self, item: &str, from: &str, to: &str) -> (u8, Option<String>) {
+        let asked = Element::new(moveitems::MOVE)
+            .with_text(moveitems::SRC_MSG_ID, item.to_owned())
+            .with_text(moveitems::SRC_FLD_ID, from.to_owned())
+            .with_text(moveitems::DST_FLD_ID, to.to_owned());
+        let answer = self.post("MoveItems", &Element::new(moveitems::MOVE_ITEMS).with(asked)).await.unwrap();
+        let told = answer.child(moveitems::RESPONSE).unwrap();
+        assert_eq!(told.text_of(moveitems::SRC_MSG_ID), Some(item));
+        let status = told.parse_of(moveitems::STATUS).unwrap().unwrap();
+        (status, told.text_of(moveitems::DST_MSG_ID).map(str::to_owned))
     }
 
     /// Waits for changes; gives the status and the folders named.
@@ -279,6 +301,9 @@ fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> 
             .with_number(airsyncbase::TRUNCATION_SIZE, 512);
         let options =
             Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, ask.filter).with(preference);
+        if ask.for_good {
+            collection.push(Element::number(airsync::DELETES_AS_MOVES, 0));
+        }
         collection = collection.with_number(airsync::WINDOW_SIZE, ask.window).with(options);
         if !ask.commands.is_empty() {
             collection.push(Element::new(airsync::COMMANDS).with_all(ask.commands.clone()));
@@ -288,6 +313,19 @@ fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> 
 }
 
 impl Collection {
+    /// Does to the phone's copy what its user did.
+    fn did(&mut self, command: &Element<'_>) {
+        let id = command.text_of(airsync::SERVER_ID).unwrap_or_default();
+        match command.child(airsync::APPLICATION_DATA) {
+            Some(data) => {
+                if let Some(item) = self.items.get_mut(id) {
+                    item.extend(fields(data));
+                }
+            }
+            None => drop(self.items.remove(id)),
+        }
+    }
+
     /// Takes an answer in.
     fn take(&mut self, key: &str, told: &Element<'_>) -> Brought {
         let status = told.parse_of(airsync::STATUS).unwrap().unwrap_or(1);

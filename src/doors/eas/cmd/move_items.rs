@@ -146,8 +146,8 @@ impl Move {
     }
 }
 
-/// What is gone from its folder may have been moved by this very request, whose answer got lost: then the
-/// client is told where the item is.
+/// What is gone from its folder may have been moved by this very request, whose answer got lost: the client
+/// is told where the item is, if that is where it wants it.
 fn repeat(
     session: &Session,
     moves: &[Move],
@@ -166,7 +166,7 @@ fn repeat(
     let mut went = BTreeMap::new();
     for (folder, uids) in gone {
         let Ok(folder) = view.readable(folder) else { continue };
-        for (uid, to) in view.lately_moved(&folder, session.device, &uids)? {
+        for (uid, to) in view.lately_moved(&folder, &uids)? {
             went.insert((folder.id, uid), to);
         }
     }
