@@ -4,10 +4,12 @@
 
 mod cli;
 mod crash;
+mod faults;
 mod imap;
 mod layering;
 mod licences;
 mod lmtp;
+mod mail;
 mod model;
 mod phone;
 mod server;

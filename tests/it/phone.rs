@@ -63,6 +63,8 @@ pub(crate) struct Ask {
     pub(crate) window: u32,
     pub(crate) filter: u8,
     pub(crate) commands: Vec<Element<'static>>,
+    /// Seconds to wait for a change; 0 does not wait.
+    pub(crate) wait: u32,
     /// Deleted items are not to go to Trash.
     pub(crate) for_good: bool,
     /// The answer is thrown away, as if it had got lost.
@@ -71,7 +73,7 @@ pub(crate) struct Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { window: 100, filter: 0, commands: Vec::new(), for_good: false, lost: false }
+        Self { window: 100, filter: 0, commands: Vec::new(), wait: 0, for_good: false, lost: false }
     }
 }
 
@@ -273,9 +275,9 @@ impl Phone {
     }
 
     /// Waits for changes; gives the status and the folders named.
-    pub(crate) async fn ping(&self, folders: &[&str], heartbeat: u32) -> (u8, Vec<String>) {
+    pub(crate) async fn ping(&self, folders: &[String], heartbeat: u32) -> (u8, Vec<String>) {
         let watched = folders.iter().map(|id| {
-            Element::new(ping::FOLDER).with_text(ping::ID, (*id).to_owned()).with_text(ping::CLASS, "Email")
+            Element::new(ping::FOLDER).with_text(ping::ID, id.clone()).with_text(ping::CLASS, "Email")
         });
         let body = Element::new(ping::PING)
             .with_number(ping::HEARTBEAT_INTERVAL, heartbeat)
@@ -309,7 +311,13 @@ fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> 
             collection.push(Element::new(airsync::COMMANDS).with_all(ask.commands.clone()));
         }
     }
-    Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
+    let sync = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
+    match ask.wait {
+        0 => sync,
+        // 12.1 has no other unit than minutes.
+        secs if version == "12.1" => sync.with_number(airsync::WAIT, secs / 60),
+        secs => sync.with_number(airsync::HEARTBEAT_INTERVAL, secs),
+    }
 }
 
 impl Collection {

@@ -95,7 +95,7 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
     let epoch = session.eas.mailbox.store().epoch()?;
     let nonce = new_nonce()?;
     let (wanted, id) = (options(&wishes), folder.id);
-    let begun = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+    let begun = session.eas.mailbox.shrink(session.acting(), session.device, move |tx| {
         let folder = tx.granted(id)?;
         let (head, uid_validity) = (tx.highest(&folder)?, tx.uid_validity(&folder)?);
         let known = state::read::<sync::Collection>(&*tx.store(), &key)?;
@@ -182,7 +182,8 @@ async fn apply(
     };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
     row.options = options(&ready.wishes);
-    let outcome = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+    let adds = work.commands.iter().any(|c| c.kind == Kind::Add);
+    let work = move |tx: &mut MailTx<'_, '_>| {
         // Another request of the device came in between: it works from a state that is gone.
         let present = state::read::<sync::Collection>(&*tx.store(), &key)?;
         if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
@@ -192,8 +193,14 @@ async fn apply(
         row.given = given;
         tx.store().put(key, state::row(&row));
         Ok(Outcome { row, responses })
-    });
-    match outcome.await {
+    };
+    let (mailbox, acting) = (&session.eas.mailbox, session.acting());
+    // Flags and deletions go on while the disk is full.
+    let outcome = match adds {
+        true => mailbox.write(acting, session.device, work).await,
+        false => mailbox.shrink(acting, session.device, work).await,
+    };
+    match outcome {
         Ok(Outcome { row, responses }) => {
             Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready })))
         }
