@@ -98,7 +98,6 @@ async fn a_damaged_message_costs_that_message_alone() {
     let Answer::Verified { found, problems, .. } = verified else { panic!("{verified:?}") };
     assert_eq!(found, 1, "{problems:?}");
     let name = file.file_name().unwrap().to_string_lossy();
-    println!("{problems:?}, {name}");
     assert!(problems[0].contains(&*name), "{problems:?} for {name}");
 
     // It can be deleted, and the folder goes on.

@@ -81,7 +81,8 @@ impl House {
 
     async fn deliver_to(&self, folder: FolderId, prefix: &[u8], message: &[u8], flags: Flags) -> Placed {
         let body = Bytes::copy_from_slice(message);
-        let record = MailRecord::from_message(&message::parse(&body)).encode();
+        let record = MailRecord::from_message(&message::parse(&body));
+        let record = record.shift(u32::try_from(prefix.len()).unwrap()).encode();
         let store = &self.services.store;
         let new = NewItem {
             body: store.stage_body(&store.body_key(1), &body).unwrap(),

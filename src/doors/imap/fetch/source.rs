@@ -37,12 +37,13 @@ impl<'v> Source<'v> {
         self.record.as_ref().map(Record::prefix).unwrap_or_default()
     }
 
-    /// The pre-parsed record, its offsets counted from the message's first byte. Without a good one the
+    /// The pre-parsed record; whoever stored it counted its offsets from the first byte of the trace
+    /// prefix. Without a good one the
     /// message is parsed.
     pub(in crate::doors::imap) fn record(&self) -> Result<MailRecord<'_>, Error> {
         let bytes = self.record.as_ref().map(Record::record).unwrap_or_default();
         match MailRecord::decode(bytes) {
-            Ok(record) => Ok(record.shift(u32::try_from(self.prefix().len()).unwrap_or(u32::MAX))),
+            Ok(record) => Ok(record),
             Err(e) => {
                 tracing::warn!(uid = self.item.uid.0, error = %e, "a message is parsed for want of its record");
                 self.parsed()
