@@ -4,10 +4,14 @@
 
 mod cli;
 mod crash;
+mod faults;
 mod imap;
+mod imap_client;
 mod layering;
 mod licences;
 mod lmtp;
+mod mail;
+mod model;
 mod phone;
 mod server;
 mod smtp;

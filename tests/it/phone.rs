@@ -8,12 +8,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use wbxml::{Element, Limits, airsync, airsyncbase, decode, encode, folderhierarchy, ping, provision};
+use wbxml::{
+    Element, Limits, airsync, airsyncbase, decode, encode, folderhierarchy, moveitems, ping, provision,
+};
 
 /// What a server answers over HTTP.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -61,13 +62,17 @@ pub(crate) struct Ask {
     pub(crate) window: u32,
     pub(crate) filter: u8,
     pub(crate) commands: Vec<Element<'static>>,
+    /// Seconds to wait for a change; 0 does not wait.
+    pub(crate) wait: u32,
+    /// Deleted items are not to go to Trash.
+    pub(crate) for_good: bool,
     /// The answer is thrown away, as if it had got lost.
     pub(crate) lost: bool,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { window: 100, filter: 0, commands: Vec::new(), lost: false }
+        Self { window: 100, filter: 0, commands: Vec::new(), wait: 0, for_good: false, lost: false }
     }
 }
 
@@ -220,7 +225,12 @@ impl Phone {
             return Ok(Brought { status: 1, empty: true, ..Brought::default() });
         };
         let told = document.at(&[airsync::COLLECTIONS, airsync::COLLECTION]).unwrap_or(&document);
-        Ok(self.collection(id).take(&key, told))
+        let collection = self.collection(id);
+        // What the phone did came first: where the server says otherwise, the server is right.
+        if told.text_of(airsync::STATUS) == Some("1") {
+            ask.commands.iter().for_each(|command| collection.did(command));
+        }
+        Ok(collection.take(&key, told))
     }
 
     /// Synchronises a folder from where it is until nothing more comes. False when the server had the
@@ -250,10 +260,23 @@ impl Phone {
         panic!("synchronising never ends");
     }
 
+    /// Moves an item; gives the status and the item's new id. MS-ASCMD §2.2.1.12.
+    pub(crate) async fn move_item(&mut self, item: &str, from: &str, to: &str) -> (u8, Option<String>) {
+        let asked = Element::new(moveitems::MOVE)
+            .with_text(moveitems::SRC_MSG_ID, item.to_owned())
+            .with_text(moveitems::SRC_FLD_ID, from.to_owned())
+            .with_text(moveitems::DST_FLD_ID, to.to_owned());
+        let answer = self.post("MoveItems", &Element::new(moveitems::MOVE_ITEMS).with(asked)).await.unwrap();
+        let told = answer.child(moveitems::RESPONSE).unwrap();
+        assert_eq!(told.text_of(moveitems::SRC_MSG_ID), Some(item));
+        let status = told.parse_of(moveitems::STATUS).unwrap().unwrap();
+        (status, told.text_of(moveitems::DST_MSG_ID).map(str::to_owned))
+    }
+
     /// Waits for changes; gives the status and the folders named.
-    pub(crate) async fn ping(&self, folders: &[&str], heartbeat: u32) -> (u8, Vec<String>) {
+    pub(crate) async fn ping(&self, folders: &[String], heartbeat: u32) -> (u8, Vec<String>) {
         let watched = folders.iter().map(|id| {
-            Element::new(ping::FOLDER).with_text(ping::ID, (*id).to_owned()).with_text(ping::CLASS, "Email")
+            Element::new(ping::FOLDER).with_text(ping::ID, id.clone()).with_text(ping::CLASS, "Email")
         });
         let body = Element::new(ping::PING)
             .with_number(ping::HEARTBEAT_INTERVAL, heartbeat)
@@ -279,15 +302,37 @@ fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> 
             .with_number(airsyncbase::TRUNCATION_SIZE, 512);
         let options =
             Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, ask.filter).with(preference);
+        if ask.for_good {
+            collection.push(Element::number(airsync::DELETES_AS_MOVES, 0));
+        }
         collection = collection.with_number(airsync::WINDOW_SIZE, ask.window).with(options);
         if !ask.commands.is_empty() {
             collection.push(Element::new(airsync::COMMANDS).with_all(ask.commands.clone()));
         }
     }
-    Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
+    let sync = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
+    match ask.wait {
+        0 => sync,
+        // 12.1 has no other unit than minutes.
+        secs if version == "12.1" => sync.with_number(airsync::WAIT, secs / 60),
+        secs => sync.with_number(airsync::HEARTBEAT_INTERVAL, secs),
+    }
 }
 
 impl Collection {
+    /// Does to the phone's copy what its user did.
+    fn did(&mut self, command: &Element<'_>) {
+        let id = command.text_of(airsync::SERVER_ID).unwrap_or_default();
+        match command.child(airsync::APPLICATION_DATA) {
+            Some(data) => {
+                if let Some(item) = self.items.get_mut(id) {
+                    item.extend(fields(data));
+                }
+            }
+            None => drop(self.items.remove(id)),
+        }
+    }
+
     /// Takes an answer in.
     fn take(&mut self, key: &str, told: &Element<'_>) -> Brought {
         let status = told.parse_of(airsync::STATUS).unwrap().unwrap_or(1);
@@ -365,7 +410,7 @@ async fn read_answer(stream: TcpStream) -> std::io::Result<Answer> {
     } else {
         stream.read_to_end(&mut body).await?;
     }
-    Ok(Answer { status, headers, body })
+    Ok(Answer { status, body })
 }
 
 async fn read_chunks(stream: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> std::io::Result<()> {

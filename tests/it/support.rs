@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use folkmoot::clock::Clock;
 use folkmoot::config::{Auth, Config, Limits, Listen};
 use folkmoot::doors::admin::{Answer, Command, Secret, execute};
 use folkmoot::net::Listener;
@@ -26,6 +27,13 @@ impl TestServer {
         let mut config = config(&data);
         change(&mut config);
         let running = Server::start(config).await.unwrap();
+        Self { running, data }
+    }
+
+    /// Starts one by a clock of the test's.
+    pub(crate) async fn start_at(clock: Clock) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let running = Server::start_at(config(&data), clock).await.unwrap();
         Self { running, data }
     }
 

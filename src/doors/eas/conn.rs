@@ -254,7 +254,7 @@ async fn device(eas: &Eas, login: &Login, head: &Head) -> Result<Device, Failure
         Some((device, false)) => Ok(device),
         Some((device, true)) => {
             // Runs to its end by itself; the request need not wait for it.
-            drop(store.write_async(move |tx| device::seen(tx, account, came, most)));
+            drop(store.shrink_async(move |tx| device::seen(tx, account, came, most)));
             Ok(device)
         }
         None => {

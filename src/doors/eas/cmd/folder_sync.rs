@@ -66,7 +66,7 @@ async fn write(
     gone: Vec<FolderId>,
 ) -> Result<bool, Failure> {
     let gone: Vec<_> = gone.into_iter().map(|id| collection_row(session, id)).collect();
-    let write = session.eas.mailbox.store().write_async(move |tx| {
+    let write = session.eas.mailbox.store().shrink_async(move |tx| {
         if tx.get(&tree.row)? != tree.bytes {
             return Ok(false);
         }

@@ -68,7 +68,7 @@ pub(in crate::doors::eas) async fn run(
 }
 
 fn begin(session: &Session, step: Step) -> impl Future<Output = Result<Placed, Error>> + use<> {
-    session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+    session.eas.mailbox.shrink(session.acting(), session.device, move |tx| {
         let from = tx.granted(step.from)?;
         let to = tx.granted(step.to)?;
         tx.move_to(&from, step.uid, &to)
@@ -146,8 +146,8 @@ impl Move {
     }
 }
 
-/// What is gone from its folder may have been moved by this very request, whose answer got lost: then the
-/// client is told where the item is.
+/// What is gone from its folder may have been moved by this very request, whose answer got lost: the client
+/// is told where the item is, if that is where it wants it.
 fn repeat(
     session: &Session,
     moves: &[Move],

@@ -135,7 +135,7 @@ async fn remember(session: &Session, asked: &Asked) -> Result<(), Failure> {
         return Ok(());
     }
     let row = state::row(asked);
-    let put = store.write_async(move |tx| {
+    let put = store.shrink_async(move |tx| {
         tx.put(key, row);
         Ok::<_, crate::store::Error>(())
     });

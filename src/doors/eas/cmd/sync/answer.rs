@@ -59,9 +59,10 @@ pub(super) async fn run(session: &Session, asked: &Asked, applied: &[Applied]) -
     Ok(told)
 }
 
-/// Stores the states, if all are still what the answer was worked out from.
+/// Stores the states, if all are still what the answer was worked out from. A state replaces the one
+/// before: phones go on reading while the disk is full.
 async fn store(session: &Session, advances: Vec<Advance>) -> Result<bool, Failure> {
-    let stored = session.eas.mailbox.store().write_async(move |tx| {
+    let stored = session.eas.mailbox.store().shrink_async(move |tx| {
         use crate::store::Read;
         for advance in &advances {
             if tx.get(&advance.key)?.as_deref() != Some(advance.expected.as_slice()) {

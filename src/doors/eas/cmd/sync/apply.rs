@@ -16,6 +16,7 @@ use crate::mailbox::sync::{self, Given, State};
 use crate::mailbox::{
     Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, Role, Uid,
 };
+use crate::store::Tx;
 
 /// What became of a collection's part of a request.
 pub(super) enum Applied {
@@ -96,7 +97,7 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
     let epoch = session.eas.mailbox.store().epoch()?;
     let nonce = new_nonce()?;
     let (wanted, id) = (options(&wishes), folder.id);
-    let begun = session.eas.mailbox.write(session.acting(), session.device, move |tx| {
+    let begun = session.eas.mailbox.shrink(session.acting(), session.device, move |tx| {
         let folder = tx.granted(id)?;
         let (head, uid_validity) = (tx.highest(&folder)?, tx.uid_validity(&folder)?);
         let known = state::read::<sync::Collection>(&*tx.store(), &key)?;
@@ -208,7 +209,8 @@ async fn apply_with(
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
     row.options = options(&ready.wishes);
     let (eas, acting) = (session.eas.clone(), session.acting());
-    let outcome = session.eas.mailbox.store().write_async(move |tx| {
+    let grows = work.drafts.any() || work.commands.iter().any(|c| c.kind == Kind::Add);
+    let work = move |tx: &mut Tx<'_>| {
         // Another request of the device came in between: it works from a state that is gone.
         let present = state::read::<sync::Collection>(&*tx, &key)?;
         if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
@@ -220,8 +222,11 @@ async fn apply_with(
         row.given = given;
         tx.put(key, state::row(&row));
         Ok(Outcome { row, responses })
-    });
-    match outcome.await {
+    };
+    let store = session.eas.mailbox.store();
+    // Flags and deletions go on while the disk is full.
+    let outcome = if grows { store.write_async(work).await } else { store.shrink_async(work).await };
+    match outcome {
         Ok(Outcome { row, responses }) => {
             Ok(Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready }))))
         }

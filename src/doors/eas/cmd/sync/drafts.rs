@@ -239,6 +239,11 @@ impl Plans {
         }
     }
 
+    /// Whether any draft is added or changed.
+    pub(super) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Whether a draft is sent.
     pub(super) fn send_any(&self) -> bool {
         self.0.values().flatten().any(|plan| plan.send.is_some())

@@ -46,7 +46,7 @@ pub(super) async fn keep(session: &Session, asked: &Asked) -> Result<(), Failure
     if read::<Remembered>(&store.read()?, &key)?.as_ref() == Some(&remembered) {
         return Ok(());
     }
-    let put = store.write_async(move |tx| {
+    let put = store.shrink_async(move |tx| {
         tx.put(key, row(&remembered));
         Ok::<_, crate::store::Error>(())
     });
