@@ -8,6 +8,7 @@ mod account;
 mod address;
 mod authenticate;
 mod credentials;
+pub mod device;
 mod domain;
 mod error;
 mod gal;

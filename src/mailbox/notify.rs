@@ -68,12 +68,16 @@ impl Notifier {
     }
 
     pub(super) fn tell(&self, touched: &Touched) {
-        for place in &touched.places {
-            let shard = self.shard(*place).lock();
-            for slot in shard.get(place).into_iter().flatten().filter_map(Weak::upgrade) {
-                slot.changed.lock().insert(*place);
-                slot.wake.notify_one();
-            }
+        touched.places.iter().for_each(|place| self.wake(*place));
+    }
+
+    /// Wakes those who wait for changes of `place`, though none may be there: something else has
+    /// changed that they should look at, as a device that is to be wiped.
+    pub fn wake(&self, place: Place) {
+        let shard = self.shard(place).lock();
+        for slot in shard.get(&place).into_iter().flatten().filter_map(Weak::upgrade) {
+            slot.changed.lock().insert(place);
+            slot.wake.notify_one();
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod eas;
 mod faults;
 mod imap;
 mod imap_client;

@@ -6,6 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -23,13 +25,13 @@ use super::autodiscover;
 use super::basic::{self, Basic};
 use super::body::{self, Coding};
 use super::cmd;
-use super::device::{self, Device};
 use super::gate::{self, Asked};
 use super::reply::{self, Failure, Reply, Status};
-use super::request::{BadQuery, Command, Query, Version, version_of};
+use super::request::{BadQuery, Command, Query, Version, version_of, version_text};
 use super::respond;
 use super::session::{Eas, Session};
 use crate::clock::instant;
+use crate::directory::device::{self, Came, Device};
 use crate::directory::{Login, Service};
 use crate::mailbox::Origin;
 use crate::net::{Peer, read_body};
@@ -83,18 +85,22 @@ async fn answer(eas: Arc<Eas>, request: Request) -> Response {
     let (command, version, gzip) = (head.query.command, head.version, head.takes_gzip);
     let device_id = head.query.device_id.clone();
     let account = login.account.id.0;
-    let outcome = handle(&eas, login, head, body).await;
+    let waited = Arc::default();
+    let outcome = handle(&eas, login, head, body, &waited).await;
     let (status, response) = respond::finished(&eas, outcome, command, version, gzip).await;
     let took = started.elapsed();
-    eas.metrics.eas_command(command.name(), respond::class(response.status(), status.as_deref()), took);
+    let waited = Duration::from_millis(waited.load(Ordering::Relaxed));
+    let class = respond::class(response.status(), status.as_deref());
+    eas.metrics.eas_command(command.name(), class, took.saturating_sub(waited));
     tracing::info!(
         account,
         device = %device_id,
         command = command.name(),
-        version = device::version_text(version),
+        version = version_text(version),
         status = status.as_deref(),
         http = response.status().as_u16(),
         ms = took.as_millis(),
+        waited_ms = waited.as_millis(),
         "answered"
     );
     response
@@ -178,7 +184,13 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn handle(eas: &Arc<Eas>, login: Login, head: Head, body: Body) -> Result<Reply, Failure> {
+async fn handle(
+    eas: &Arc<Eas>,
+    login: Login,
+    head: Head,
+    body: Body,
+    waited: &Arc<AtomicU64>,
+) -> Result<Reply, Failure> {
     let body = read(eas, &head, body).await?;
     let device = device(eas, &login, &head).await?;
     let (command, key) = (head.query.command, head.key);
@@ -191,6 +203,7 @@ async fn handle(eas: &Arc<Eas>, login: Login, head: Head, body: Body) -> Result<
         version: head.version,
         query: head.query,
         message: if head.is_message { body.clone() } else { Bytes::new() },
+        waited: waited.clone(),
     };
     let request =
         if head.is_message || body.is_empty() { None } else { Some(document(eas, command, &body)?) };
@@ -210,19 +223,22 @@ async fn handle(eas: &Arc<Eas>, login: Login, head: Head, body: Body) -> Result<
     }
     let is_beginning = command == Command::FolderSync
         && request.as_ref().and_then(|r| r.text_of(folderhierarchy::SYNC_KEY)) == Some("0");
-    let handled = AssertUnwindSafe(dispatch(&session, request.as_ref())).catch_unwind().await;
-    match handled {
-        Ok(Ok(Reply::Document(document))) if is_beginning => Ok(Reply::Beginning(document)),
-        Ok(outcome) => outcome,
-        Err(panic) => {
-            tracing::error!(
-                command = command.name(),
-                panic = panic_text(&*panic),
-                "a command ended in a bug"
-            );
-            Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))
-        }
+    match caught(command, dispatch(&session, request.as_ref())).await? {
+        Reply::Document(document) if is_beginning => Ok(Reply::Beginning(document)),
+        reply => Ok(reply),
     }
+}
+
+/// Runs a command. A bug that makes it panic ends this request and nothing else: what it had written
+/// is whole or not there, since a transaction that panics is given up.
+async fn caught(
+    command: Command,
+    work: impl Future<Output = Result<Reply, Failure>>,
+) -> Result<Reply, Failure> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        tracing::error!(command = command.name(), panic = panic_text(&*panic), "a command ended in a bug");
+        Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))
+    })
 }
 
 /// The body as it was before it was compressed.
@@ -243,22 +259,28 @@ async fn read(eas: &Eas, head: &Head, body: Body) -> Result<Bytes, Failure> {
 async fn device(eas: &Eas, login: &Login, head: &Head) -> Result<Device, Failure> {
     let account = login.account.id;
     let now = eas.mailbox.clock().now();
-    let came = Device::new(&head.query, &head.user_agent, head.version, now);
-    if came.is_probe() {
-        return Ok(came);
+    let came = Came {
+        id: &head.query.device_id,
+        device_type: &head.query.device_type,
+        user_agent: &head.user_agent,
+        version: version_text(head.version),
+    };
+    let new = Device::new(&came, now);
+    if head.query.is_probe() {
+        return Ok(new);
     }
     let store = eas.mailbox.store();
     let most = eas.config.eas.devices_max;
-    let stored = device::stored(&store.read()?, account, &head.query, &head.user_agent, head.version, now)?;
-    match stored {
-        Some((device, false)) => Ok(device),
-        Some((device, true)) => {
-            // Runs to its end by itself; the request need not wait for it.
-            drop(store.shrink_async(move |tx| device::seen(tx, account, came, most)));
-            Ok(device)
+    match device::device(&store.read()?, account, came.id)? {
+        Some(known) => {
+            if known.differs(&came, now) {
+                // Runs to its end by itself; the request need not wait for it.
+                drop(store.shrink_async(move |tx| device::seen(tx, account, new, most)));
+            }
+            Ok(known)
         }
         None => {
-            let made = store.write_async(move |tx| device::seen(tx, account, came, most)).await?;
+            let made = store.write_async(move |tx| device::seen(tx, account, new, most)).await?;
             made.ok_or_else(|| Status::MaximumDevicesReached.into())
         }
     }
@@ -342,6 +364,19 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_bug_is_the_end_of_one_request() {
+        for text in ["plain", "formatted"] {
+            let work = async move {
+                assert!(text != "plain", "plain");
+                panic!("{text}");
+            };
+            let failed = caught(Command::Sync, work).await;
+            assert!(matches!(failed, Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))));
+        }
+        assert!(caught(Command::Sync, async { Ok(Reply::Empty) }).await.is_ok());
+    }
 
     #[test]
     fn gzip_is_sent_to_those_who_take_it() {

@@ -3,10 +3,9 @@
 
 use wbxml::{Element, settings};
 
-use super::device::{Device, WipeState};
-use super::policy::PolicyDigest;
 use super::reply::Status;
 use super::request::{Command, Version};
+use crate::directory::device::{Device, PolicyDigest, WipeState};
 
 /// What the decision is based on.
 pub(super) struct Asked<'r> {
@@ -70,20 +69,20 @@ fn tells_about_itself(asked: &Asked<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::config::Policy;
-    use crate::doors::eas::device::{PolicyState, Wipe};
-    use crate::doors::eas::request::Query;
+    use crate::directory::device::{Came, PolicyState, Wipe};
+    use crate::doors::eas::policy::digest_of;
 
     fn today() -> PolicyDigest {
-        PolicyDigest::of(&Policy::default())
+        digest_of(&Policy::default())
     }
 
     fn yesterday() -> PolicyDigest {
-        PolicyDigest::of(&Policy { allow_camera: false, ..Policy::default() })
+        digest_of(&Policy { allow_camera: false, ..Policy::default() })
     }
 
     fn device() -> Device {
-        let query = Query::parse("Cmd=Sync&DeviceId=A&DeviceType=Phone").unwrap();
-        let mut device = Device::new(&query, "", Version::V16_1, 0);
+        let came = Came { id: "A", device_type: "Phone", user_agent: "", version: "16.1" };
+        let mut device = Device::new(&came, 0);
         device.policy = PolicyState {
             key: Some(7),
             applied: Some(today()),

@@ -1,26 +1,20 @@
 //! The policy document, and whether a device has applied it. MS-ASPROV §2.2.2.
 
 use ring::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
 use wbxml::{Element, Tag, provision};
 
 use super::request::Version;
 use crate::config::Policy;
+use crate::directory::device::PolicyDigest;
 
-/// Names one state of the configured policy, whatever version a device reads it in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PolicyDigest([u8; 16]);
-
-impl PolicyDigest {
-    /// The digest of `policy`.
-    pub(super) fn of(policy: &Policy) -> Self {
-        // A struct of numbers and booleans always has a JSON form; were it otherwise, every policy
-        // would have the digest of nothing and no change would be noticed, never a panic.
-        let text = serde_json::to_vec(policy).unwrap_or_default();
-        let mut short = [0; 16];
-        short.iter_mut().zip(digest(&SHA256, &text).as_ref()).for_each(|(to, from)| *to = *from);
-        Self(short)
-    }
+/// The digest of the configured policy, whatever version a device reads it in.
+pub(super) fn digest_of(policy: &Policy) -> PolicyDigest {
+    // A struct of numbers and booleans always has a JSON form; were it otherwise, every policy would
+    // have the digest of nothing and no change would be noticed, never a panic.
+    let text = serde_json::to_vec(policy).unwrap_or_default();
+    let mut short = [0; 16];
+    short.iter_mut().zip(digest(&SHA256, &text).as_ref()).for_each(|(to, from)| *to = *from);
+    PolicyDigest(short)
 }
 
 /// True when the policy asks nothing of a device: then each device has applied it.
@@ -130,7 +124,7 @@ mod tests {
             ..Policy::default()
         };
         assert!(asks_nothing(&lenient) && !asks_nothing(&strict));
-        assert_ne!(PolicyDigest::of(&lenient), PolicyDigest::of(&strict));
+        assert_ne!(digest_of(&lenient), digest_of(&strict));
         let doc = document(&strict, Version::V14_1);
         assert_eq!(doc.text_of(provision::DEVICE_PASSWORD_ENABLED), Some("1"));
         assert_eq!(doc.text_of(provision::MAX_DEVICE_PASSWORD_FAILED_ATTEMPTS), Some("8"));

@@ -118,6 +118,11 @@ impl Query {
         if trimmed.contains('=') || trimmed.contains('&') { plain(query) } else { base64(trimmed) }
     }
 
+    /// True for the device id with which Android tries an account.
+    pub fn is_probe(&self) -> bool {
+        self.device_id.eq_ignore_ascii_case("validate")
+    }
+
     fn new(command: Command, device_id: &str, device_type: &str) -> Result<Self, BadQuery> {
         let id_fits = (1..=DEVICE_ID_MAX).contains(&device_id.len());
         let type_fits = (1..=DEVICE_TYPE_MAX).contains(&device_type.len());
@@ -142,6 +147,17 @@ impl Query {
             save_in_sent: false,
             accept_multipart: false,
         })
+    }
+}
+
+/// A version as it stands in MS-ASProtocolVersion.
+pub(super) fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::V12_1 => "12.1",
+        Version::V14_0 => "14.0",
+        Version::V14_1 => "14.1",
+        Version::V16_0 => "16.0",
+        Version::V16_1 => "16.1",
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use wbxml::Element;
 
-use super::device::Device;
 use super::reply::Reply;
 use super::request::{Query, Version};
 use super::session::{Eas, Session};
 use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::delivery::{Delivery, SystemResolver};
+use crate::directory::device::{Came, Device};
 use crate::directory::{Account, AuthLimits, Directory, Domain, NewAccount, PasswordCost};
 use crate::mailbox::{
     Acting, Error, Flags, Folder, FolderId, MailTx, Mailbox, NewItem, Origin, OwnerId, Placed, Role,
@@ -68,10 +68,14 @@ impl Sample {
             account: self.account.clone(),
             domain: self.domain.clone(),
             device: Origin(77),
-            registered: Device::new(&query, "", version, NOW),
+            registered: Device::new(
+                &Came { id: "phone1", device_type: "SmartPhone", user_agent: "", version: "16.1" },
+                NOW,
+            ),
             version,
             query,
             message: Bytes::new(),
+            waited: Arc::default(),
         }
     }
 

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::device::Device;
 use super::parked::Parked;
-use super::policy::PolicyDigest;
+use super::policy;
 use super::reply::{Failure, Status};
 use super::request::{Query, Version};
+use crate::clock::instant;
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::directory::device::{self, Device, PolicyDigest};
 use crate::directory::{Account, Directory, Domain};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::net::Shutdown;
 
 /// Store reads and other work off the sockets' threads at the same time; more wait their turn.
@@ -56,7 +58,7 @@ impl Eas {
         shutdown: Shutdown,
         metrics: Metrics,
     ) -> Self {
-        let policy = PolicyDigest::of(&config.eas.policy);
+        let policy = policy::digest_of(&config.eas.policy);
         Self {
             mailbox,
             directory,
@@ -141,6 +143,22 @@ pub struct Session {
     /// The request body where it is a message and not a WBXML document: SendMail, SmartReply and
     /// SmartForward before 14.0 (MS-ASCMD §2.2.1.17).
     pub message: Bytes,
+    /// How long the request waited for news, in milliseconds.
+    pub waited: Arc<AtomicU64>,
+}
+
+/// A request that waits for news; counted until it is dropped.
+pub(super) struct Waits {
+    since: Instant,
+    waited: Arc<AtomicU64>,
+    _parked: metrics::Parked,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let waited = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+    }
 }
 
 impl Session {
@@ -159,8 +177,24 @@ impl Session {
         self.version >= version
     }
 
-    /// True for a device that only tries whether the account works, see [`Device::is_probe`].
+    /// Marks the request as waiting.
+    pub(super) fn waits(&self) -> Waits {
+        let _parked = self.eas.metrics.parked("http");
+        Waits { since: instant(), waited: self.waited.clone(), _parked }
+    }
+
+    /// True when the device was blocked, or is to be wiped, since the request began: one that waits
+    /// ends, for its next request is told.
+    pub(super) fn is_shut_out(&self) -> Result<bool, Failure> {
+        let read = self.eas.mailbox.store().read()?;
+        let device = device::device(&read, self.account.id, &self.query.device_id)?;
+        // One that was forgotten begins anew.
+        Ok(device.is_none_or(|device| device.blocked || device.wipe_due().is_some()))
+    }
+
+    /// True for Android's try before it sets an account up, whose device id is the same on every phone:
+    /// nothing is kept of it.
     pub fn is_probe(&self) -> bool {
-        self.registered.is_probe()
+        self.query.is_probe()
     }
 }

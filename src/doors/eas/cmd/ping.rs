@@ -152,6 +152,7 @@ async fn wait(session: &Session, asked: Asked) -> Result<Outcome, Failure> {
     }
     let end = tokio::time::sleep(Duration::from_secs(asked.heartbeat_secs));
     tokio::pin!(end);
+    let _waits = session.waits();
     loop {
         tokio::select! {
             _ = watch.changed() => {}
@@ -159,6 +160,9 @@ async fn wait(session: &Session, asked: Asked) -> Result<Outcome, Failure> {
             // The older request's client has moved on; whatever it is told, it asks again.
             () = place.ended() => return Ok(Outcome::Expired),
             () = session.eas.shutdown.begun() => return Ok(Outcome::Expired),
+        }
+        if session.is_shut_out()? {
+            return Ok(Outcome::Expired);
         }
         if let Some(outcome) = news(session, &folders)? {
             return Ok(outcome);

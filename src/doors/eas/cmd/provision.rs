@@ -2,13 +2,13 @@
 
 use wbxml::{BadValue, Element, provision, settings};
 
-use super::super::device::{self, Device, Information, PolicyState, WipeState};
-use super::super::policy::{self, PolicyDigest};
 use super::super::reply::{Failure, Reply, Status};
 use super::super::request::Version;
 use super::super::session::Session;
+use super::super::{information, policy};
 use crate::clock::{Millis, random};
-use crate::mailbox;
+use crate::directory;
+use crate::directory::device::{self, Device, Information, PolicyDigest, PolicyState, WipeState};
 
 /// The only PolicyType from 12.0 on. MS-ASPROV §2.2.2.43.
 const POLICY_TYPE: &str = "MS-EAS-Provisioning-WBXML";
@@ -96,7 +96,7 @@ pub(in crate::doors::eas) async fn run(
 async fn decided(session: &Session, asked: Asked, given: Given) -> Result<Outcome, Failure> {
     let (account, id) = (session.account.id, session.registered.id.clone());
     let write = session.eas.mailbox.store().shrink_async(move |tx| {
-        device::update(tx, account, &id, |device| Ok::<_, mailbox::Error>(decide(device, &asked, &given)))
+        device::update(tx, account, &id, |device| Ok::<_, directory::Error>(decide(device, &asked, &given)))
     });
     let outcome = write.await?;
     match &outcome {
@@ -122,12 +122,12 @@ fn fresh_keys() -> Result<[u32; 2], Failure> {
 
 /// `None` for what is not of the protocol.
 fn parse(request: &Element<'_>) -> Result<Option<Asked>, BadValue> {
-    let information = match request.child(settings::DEVICE_INFORMATION) {
+    let said = match request.child(settings::DEVICE_INFORMATION) {
         None => None,
-        Some(information) => {
-            let Some(set) = information.child(settings::SET) else { return Ok(None) };
+        Some(device) => {
+            let Some(set) = device.child(settings::SET) else { return Ok(None) };
             let mut said = Information::default();
-            said.take(set);
+            information::take(&mut said, set);
             Some(said)
         }
     };
@@ -154,7 +154,7 @@ fn parse(request: &Element<'_>) -> Result<Option<Asked>, BadValue> {
         };
         wiped = Some(Wiped { account_only, succeeded });
     }
-    Ok(Some(Asked { information, policy, wiped }))
+    Ok(Some(Asked { information: said, policy, wiped }))
 }
 
 fn decide(device: &mut Device, asked: &Asked, given: &Given) -> Outcome {
@@ -276,16 +276,15 @@ fn told(session: &Session, informed: bool, outcome: &Outcome) -> Reply {
 mod tests {
     use super::*;
     use crate::config::Policy;
-    use crate::doors::eas::device::Wipe;
-    use crate::doors::eas::request::Query;
+    use crate::directory::device::{Came, Wipe};
+    use crate::doors::eas::policy::digest_of;
 
     fn device() -> Device {
-        let query = Query::parse("Cmd=Provision&DeviceId=A&DeviceType=Phone").unwrap();
-        Device::new(&query, "", Version::V16_1, 0)
+        Device::new(&Came { id: "A", device_type: "Phone", user_agent: "", version: "16.1" }, 0)
     }
 
     fn given(first: u32) -> Given {
-        let today = PolicyDigest::of(&Policy::default());
+        let today = digest_of(&Policy::default());
         Given { now: 50, today, strict: true, fresh: [first, first + 1] }
     }
 

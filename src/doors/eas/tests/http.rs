@@ -12,7 +12,7 @@ use wbxml::{Element, encode, folderhierarchy};
 
 use super::phone::PATH;
 use super::{Home, Phone};
-use crate::doors::eas::device::devices;
+use crate::directory::device::devices;
 
 fn hierarchy(key: &str) -> Vec<u8> {
     encode(&Element::new(folderhierarchy::FOLDER_SYNC).with_text(folderhierarchy::SYNC_KEY, key))

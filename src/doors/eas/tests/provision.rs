@@ -1,10 +1,11 @@
 //! Policies and wipes, as phones of all versions meet them.
 
-use wbxml::{Element, provision, settings};
+use wbxml::{Element, ping, provision, settings};
 
 use super::phone::policy;
 use super::{Answer, Home, Phone};
-use crate::doors::eas::device::{self, Device, WipeState};
+use crate::directory::device::{self, Device, WipeState};
+use crate::mailbox::{OwnerId, Place};
 
 const VERSIONS: [&str; 5] = ["12.1", "14.0", "14.1", "16.0", "16.1"];
 
@@ -15,7 +16,8 @@ fn stored(home: &Home, id: &str) -> Device {
 async fn wipe(home: &Home, id: &'static str, account_only: bool) {
     let (account, now) = (home.ann, home.clock.now());
     let store = home.eas.mailbox.store();
-    store.write_async(move |tx| device::request_wipe(tx, now, account, id, account_only)).await.unwrap();
+    let asked = store.write_async(move |tx| device::request_wipe(tx, now, account, id, account_only));
+    asked.await.unwrap();
 }
 
 fn acknowledgement(account_only: bool, status: u8) -> Element<'static> {
@@ -189,4 +191,32 @@ async fn an_account_only_wipe_needs_16_1() {
     assert!(phone.post("Provision", &policy(&[])).await.tree().has(provision::ACCOUNT_ONLY_REMOTE_WIPE));
     assert_eq!(phone.post("Provision", &acknowledgement(true, 1)).await.status(), 1);
     assert_eq!(phone.folder_sync("0").await.status(), 129);
+}
+
+/// A stolen phone must not sit out its heartbeat.
+#[tokio::test]
+async fn a_phone_that_waits_hears_of_its_wipe() {
+    let home = Home::new().await;
+    let phone = home.ready("A").await;
+    let ping = Element::new(ping::PING).with_number(ping::HEARTBEAT_INTERVAL, 3_540).with(
+        Element::new(ping::FOLDERS)
+            .with(Element::new(ping::FOLDER).with_text(ping::ID, "4").with_text(ping::CLASS, "Email")),
+    );
+    let waiting = tokio::spawn({
+        let phone = phone.clone();
+        async move { phone.post("Ping", &ping).await.status() }
+    });
+    while home.eas.parked.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let place = Place::Tree(OwnerId(home.ann.0));
+    home.eas.mailbox.notifier().wake(place);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "woken for nothing it waits on");
+    wipe(&home, "A", false).await;
+    home.eas.mailbox.notifier().wake(place);
+    assert_eq!(waiting.await.unwrap(), 1);
+    assert_eq!(phone.folder_sync("0").await.status(), 140);
 }

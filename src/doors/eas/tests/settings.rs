@@ -3,8 +3,8 @@
 use wbxml::{Element, Tag, resolverecipients, settings as tags};
 
 use super::{Home, Phone};
+use crate::directory::device;
 use crate::directory::{NewAccount, OutOfOffice};
-use crate::doors::eas::device;
 
 async fn ask(phone: &Phone, property: Element<'static>) -> Element<'static> {
     phone.post("Settings", &Element::new(tags::SETTINGS).with(property)).await.tree()

@@ -4,11 +4,12 @@ mod oof;
 
 use wbxml::{Element, Tag, settings as tags};
 
-use super::super::device::{self, Device, RecoveryPassword};
+use super::super::information;
 use super::super::reply::{Failure, Reply};
 use super::super::request::Version;
 use super::super::session::Session;
-use crate::mailbox;
+use crate::directory::Error;
+use crate::directory::device::{self, Device, RecoveryPassword};
 
 /// Statuses. MS-ASCMD §2.2.3.177.15.
 const OK: u16 = 1;
@@ -38,7 +39,7 @@ pub(in crate::doors::eas) async fn run(
     for property in asked {
         answer.push(match property.tag() {
             tags::OOF => oof::run(session, property).await?,
-            tags::DEVICE_INFORMATION => information(session, property).await?,
+            tags::DEVICE_INFORMATION => device_information(session, property).await?,
             tags::DEVICE_PASSWORD => password(session, property).await?,
             tags::USER_INFORMATION => user(session, property),
             _ => rights_management(property),
@@ -61,13 +62,13 @@ fn status_of(tag: Tag, status: u16) -> Element<'static> {
 }
 
 /// MS-ASCMD §2.2.3.45.
-async fn information(session: &Session, property: &Element<'_>) -> Result<Element<'static>, Failure> {
+async fn device_information(session: &Session, property: &Element<'_>) -> Result<Element<'static>, Failure> {
     let [set] = property.children() else { return Ok(status_of(property.tag(), PROTOCOL)) };
     if set.tag() != tags::SET {
         return Ok(status_of(property.tag(), PROTOCOL));
     }
     let mut said = session.registered.information.clone();
-    said.take(set);
+    information::take(&mut said, set);
     if said != session.registered.information {
         update(session, move |device| device.information = said).await?;
     }
@@ -118,10 +119,7 @@ fn rights_management(property: &Element<'_>) -> Element<'static> {
 }
 
 /// Changes the device's row; of a probe nothing is kept.
-async fn update(
-    session: &Session,
-    change: impl FnOnce(&mut Device) + Send + 'static,
-) -> Result<(), mailbox::Error> {
+async fn update(session: &Session, change: impl FnOnce(&mut Device) + Send + 'static) -> Result<(), Error> {
     if session.is_probe() {
         return Ok(());
     }

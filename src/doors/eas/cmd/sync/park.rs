@@ -36,12 +36,16 @@ pub(super) async fn until_changed(
     let place = session.eas.parked.enter(session.device);
     let end = tokio::time::sleep(wait);
     tokio::pin!(end);
+    let _waits = session.waits();
     loop {
         tokio::select! {
             _ = watch.changed() => {}
             () = &mut end => return Ok(false),
             () = place.ended() => return Ok(false),
             () = session.eas.shutdown.begun() => return Ok(false),
+        }
+        if session.is_shut_out()? {
+            return Ok(false);
         }
         for ready in ready(applied) {
             if has_news(session, ready)? {

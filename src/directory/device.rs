@@ -1,29 +1,40 @@
 //! Devices: which ones an account has, what policy each has applied, and whether it is to be wiped.
 //!
 //! A device is known by the id it calls itself. Its row is made by its first command and changed by
-//! provisioning and by the administrator; requests only read it.
+//! provisioning and by the administrator; requests only read it. What else is kept for a device is its
+//! door's; here it is only known where that stands, to be forgotten with it.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use wbxml::{Element, settings};
 
-use super::policy::PolicyDigest;
-use super::request::{Query, Version};
-use super::state::{self, device_row};
+use super::{AccountId, Error};
 use crate::clock::Millis;
-use crate::directory::AccountId;
-use crate::mailbox::{self, Origin};
 use crate::store::keys::{Key, Table};
-use crate::store::{self, Order, Read, Tx};
+use crate::store::{self, Order, Read, Tx, record};
+
+const VERSION: u8 = 1;
 
 /// How old `last_seen` may grow before a request writes it anew.
 const SEEN_EVERY: Millis = 5 * 60_000;
 /// Longest User-Agent and piece of device information kept, in octets.
 const TEXT_MAX: usize = 256;
-/// The DeviceId with which Android tries an account before it is set up.
-const PROBE: &str = "validate";
+/// The protocol version that can be told to remove the account alone. MS-ASPROV §2.2.2.1.
+const ACCOUNT_ONLY: &str = "16.1";
+
+/// What a request says of its device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Came<'r> {
+    /// DeviceId.
+    pub id: &'r str,
+    /// DeviceType.
+    pub device_type: &'r str,
+    /// User-Agent.
+    pub user_agent: &'r str,
+    /// The protocol version, e.g. `16.1`.
+    pub version: &'r str,
+}
 
 /// A device of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -79,6 +90,10 @@ pub struct Information {
     pub user_agent: Option<String>,
 }
 
+/// Names one state of the policy that devices must apply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PolicyDigest(pub [u8; 16]);
+
 /// Where a device stands in provisioning. MS-ASPROV §3.1.5.1.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PolicyState {
@@ -116,38 +131,17 @@ pub enum WipeState {
     Failed,
 }
 
-impl Information {
-    /// Takes over what a device says: the children of DeviceInformation's Set. What it does not say
-    /// stays as it was.
-    pub(super) fn take(&mut self, set: &Element<'_>) {
-        for (tag, kept) in [
-            (settings::MODEL, &mut self.model),
-            (settings::IMEI, &mut self.imei),
-            (settings::FRIENDLY_NAME, &mut self.friendly_name),
-            (settings::OS, &mut self.os),
-            (settings::OS_LANGUAGE, &mut self.os_language),
-            (settings::PHONE_NUMBER, &mut self.phone_number),
-            (settings::MOBILE_OPERATOR, &mut self.mobile_operator),
-            (settings::USER_AGENT, &mut self.user_agent),
-        ] {
-            if let Some(text) = set.text_of(tag) {
-                *kept = Some(clipped(text)).filter(|text| !text.is_empty());
-            }
-        }
-    }
-}
-
 impl Device {
-    /// A device seen for the first time.
-    pub(super) fn new(query: &Query, user_agent: &str, version: Version, now: Millis) -> Self {
+    /// A device seen for the first time. It gets its number when it is stored.
+    pub fn new(came: &Came<'_>, now: Millis) -> Self {
         Self {
-            number: Origin::OTHER.0,
-            id: query.device_id.clone(),
-            device_type: query.device_type.clone(),
-            user_agent: clipped(user_agent),
+            number: 0,
+            id: came.id.to_owned(),
+            device_type: came.device_type.to_owned(),
+            user_agent: clipped(came.user_agent),
             first_seen: now,
             last_seen: now,
-            version: version_text(version).to_owned(),
+            version: came.version.to_owned(),
             information: Information::default(),
             policy: PolicyState::default(),
             wipe: None,
@@ -156,23 +150,17 @@ impl Device {
         }
     }
 
-    /// Android's try before it sets an account up, whose id is the same on every phone: nothing is
-    /// kept of it.
-    pub fn is_probe(&self) -> bool {
-        self.id.eq_ignore_ascii_case(PROBE)
+    /// Whether a request of `now` is worth writing down by [`seen`].
+    pub fn differs(&self, came: &Came<'_>, now: Millis) -> bool {
+        !(0..SEEN_EVERY).contains(&now.saturating_sub(self.last_seen))
+            || self.user_agent != clipped(came.user_agent)
+            || self.version != came.version
+            || self.device_type != came.device_type
     }
 
     /// The wipe that the device is still to carry out.
     pub fn wipe_due(&self) -> Option<Wipe> {
         self.wipe.filter(|wipe| wipe.state != WipeState::Acknowledged)
-    }
-
-    /// Whether the row is worth writing for a request of `now`.
-    fn differs(&self, query: &Query, user_agent: &str, version: Version, now: Millis) -> bool {
-        !(0..SEEN_EVERY).contains(&now.saturating_sub(self.last_seen))
-            || self.user_agent != clipped(user_agent)
-            || self.version != version_text(version)
-            || self.device_type != query.device_type
     }
 
     /// A device that is forgotten loses nothing but its state; one that must not come back, or is to be
@@ -182,26 +170,9 @@ impl Device {
     }
 }
 
-/// The device of a request as it is stored, and whether a request of now should be written down by
-/// [`seen`]. Reads only.
-pub(super) fn stored(
-    read: &dyn Read,
-    account: AccountId,
-    query: &Query,
-    user_agent: &str,
-    version: Version,
-    now: Millis,
-) -> Result<Option<(Device, bool)>, store::Error> {
-    let found = device(read, account, &query.device_id)?;
-    Ok(found.map(|device| {
-        let differs = device.differs(query, user_agent, version, now);
-        (device, differs)
-    }))
-}
-
-/// Writes down that a device came, making it if it is new. `None` when the account has as many devices
+/// Writes down that a device `came`, making it if it is new. `None` when the account has as many devices
 /// as it may and none of them can be forgotten.
-pub(super) fn seen(
+pub fn seen(
     tx: &mut Tx<'_>,
     account: AccountId,
     came: Device,
@@ -247,14 +218,14 @@ fn make_room(tx: &mut Tx<'_>, account: AccountId, devices_max: u32) -> Result<bo
 /// Changes a device's row.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device.
-pub(super) fn update<T>(
+/// [`Error::Missing`] without such a device.
+pub fn update<T>(
     tx: &mut Tx<'_>,
     account: AccountId,
     id: &str,
-    change: impl FnOnce(&mut Device) -> Result<T, mailbox::Error>,
-) -> Result<T, mailbox::Error> {
-    let mut device = device(tx, account, id)?.ok_or(mailbox::Error::Missing)?;
+    change: impl FnOnce(&mut Device) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut device = device(tx, account, id)?.ok_or(Error::Missing)?;
     let result = change(&mut device)?;
     put(tx, account, &device);
     Ok(result)
@@ -265,7 +236,7 @@ pub fn devices(read: &dyn Read, account: AccountId) -> Result<Vec<Device>, store
     let mut found = Vec::new();
     let mut damaged = None;
     read.scan(&Key::of(Table::Device).u64(account.0).range(), Order::Forward, &mut |_, row| {
-        match state::decode(row) {
+        match record::decode_v(VERSION, row) {
             Ok(device) => found.push(device),
             Err(e) => damaged = Some(e),
         }
@@ -276,13 +247,14 @@ pub fn devices(read: &dyn Read, account: AccountId) -> Result<Vec<Device>, store
 
 /// The device that calls itself `id`.
 pub fn device(read: &dyn Read, account: AccountId, id: &str) -> Result<Option<Device>, store::Error> {
-    state::read(read, &device_row(Table::Device, account.0, id))
+    let row = read.get(&key(Table::Device, account, id))?;
+    row.map(|row| record::decode_v(VERSION, &row)).transpose()
 }
 
 /// Has a device wiped when it next comes; until then and since, it gets nothing else.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device; [`mailbox::Error::Invalid`] for wiping the account
+/// [`Error::Missing`] without such a device; [`Error::Invalid`] for wiping the account
 /// only from a device that is too old to understand that (MS-ASPROV §2.2.2.1: 16.1).
 pub fn request_wipe(
     tx: &mut Tx<'_>,
@@ -290,10 +262,10 @@ pub fn request_wipe(
     account: AccountId,
     id: &str,
     account_only: bool,
-) -> Result<(), mailbox::Error> {
+) -> Result<(), Error> {
     update(tx, account, id, |device| {
-        if account_only && device.version != version_text(Version::V16_1) {
-            return Err(mailbox::Error::Invalid(
+        if account_only && device.version != ACCOUNT_ONLY {
+            return Err(Error::Invalid(
                 "the device speaks a protocol version before 16.1 and can only be wiped as a whole",
             ));
         }
@@ -305,11 +277,11 @@ pub fn request_wipe(
 /// Takes a wipe back that the device has not acknowledged. One that was sent may be under way.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device, [`mailbox::Error::Invalid`] when there is no such
+/// [`Error::Missing`] without such a device, [`Error::Invalid`] when there is no such
 /// wipe.
-pub fn cancel_wipe(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+pub fn cancel_wipe(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error> {
     update(tx, account, id, |device| {
-        device.wipe_due().ok_or(mailbox::Error::Invalid("no wipe of the device is under way"))?;
+        device.wipe_due().ok_or(Error::Invalid("no wipe of the device is under way"))?;
         device.wipe = None;
         Ok(())
     })
@@ -318,8 +290,8 @@ pub fn cancel_wipe(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), 
 /// Refuses a device.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device.
-pub fn block(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+/// [`Error::Missing`] without such a device.
+pub fn block(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error> {
     update(tx, account, id, |device| {
         device.blocked = true;
         Ok(())
@@ -329,8 +301,8 @@ pub fn block(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbo
 /// Lets a device in again that was blocked or wiped. It has to provision anew.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device.
-pub fn allow(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
+/// [`Error::Missing`] without such a device.
+pub fn allow(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error> {
     update(tx, account, id, |device| {
         device.blocked = false;
         if device.wipe_due().is_none() {
@@ -344,14 +316,14 @@ pub fn allow(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbo
 /// Forgets a device and all that is kept for it. It may come back as a new one.
 ///
 /// # Errors
-/// [`mailbox::Error::Missing`] without such a device.
-pub fn forget(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), mailbox::Error> {
-    device(tx, account, id)?.ok_or(mailbox::Error::Missing)?;
+/// [`Error::Missing`] without such a device.
+pub fn forget(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error> {
+    device(tx, account, id)?.ok_or(Error::Missing)?;
     Ok(remove(tx, account, id)?)
 }
 
 /// Forgets all devices of an account, which is being deleted.
-pub fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
+pub(super) fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
     for table in [
         Table::Device,
         Table::CollectionState,
@@ -370,7 +342,7 @@ fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), store::Er
         delete_range(tx, Key::of(table).u64(account.0).text(id))?;
     }
     for table in [Table::Device, Table::HierarchyState, Table::RememberedPing, Table::RememberedSync] {
-        tx.delete(device_row(table, account.0, id));
+        tx.delete(key(table, account, id));
     }
     Ok(())
 }
@@ -385,23 +357,17 @@ fn delete_range(tx: &mut Tx<'_>, of: Key) -> Result<(), store::Error> {
     Ok(())
 }
 
-fn put(tx: &mut Tx<'_>, account: AccountId, device: &Device) {
-    tx.put(device_row(Table::Device, account.0, &device.id), state::row(device));
+/// The key of a row that a device has one of.
+fn key(table: Table, account: AccountId, id: &str) -> Vec<u8> {
+    Key::of(table).u64(account.0).text(id).done()
 }
 
-/// A version as it stands in MS-ASProtocolVersion.
-pub(super) fn version_text(version: Version) -> &'static str {
-    match version {
-        Version::V12_1 => "12.1",
-        Version::V14_0 => "14.0",
-        Version::V14_1 => "14.1",
-        Version::V16_0 => "16.0",
-        Version::V16_1 => "16.1",
-    }
+fn put(tx: &mut Tx<'_>, account: AccountId, device: &Device) {
+    tx.put(key(Table::Device, account, &device.id), record::encode(VERSION, device));
 }
 
 /// Text from a device, fit for a list on a terminal: bounded and without controls.
-pub(super) fn clipped(text: &str) -> String {
+pub fn clipped(text: &str) -> String {
     let mut clipped: String = text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect();
     clipped.truncate(clipped.floor_char_boundary(TEXT_MAX));
     clipped
@@ -410,25 +376,23 @@ pub(super) fn clipped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mailbox::sync::SyncKey;
     use crate::store::Store;
 
     const OWNER: AccountId = AccountId(7);
 
-    fn came(id: &str, now: Millis) -> Device {
-        let query = Query::parse(&format!("Cmd=Sync&DeviceId={id}&DeviceType=Phone")).unwrap();
-        Device::new(&query, "Agent/1\u{7}", Version::V16_1, now)
+    fn came<'r>(id: &'r str, user_agent: &'r str) -> Came<'r> {
+        Came { id, device_type: "Phone", user_agent, version: "16.1" }
     }
 
     fn see(store: &Store, id: &str, now: Millis, most: u32) -> Option<Device> {
-        let device = came(id, now);
+        let device = Device::new(&came(id, "Agent/1\u{7}"), now);
         store.write(move |tx| seen(tx, OWNER, device, most)).unwrap()
     }
 
     fn act(
         store: &Store,
-        f: impl FnOnce(&mut Tx<'_>) -> Result<(), mailbox::Error> + Send + 'static,
-    ) -> Result<(), mailbox::Error> {
+        f: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
         store.write(f)
     }
 
@@ -441,12 +405,11 @@ mod tests {
         assert_eq!((again.number, again.first_seen, again.last_seen), (first.number, 1_000, 9_000));
         assert_ne!(see(&store, "B", 1, 5).unwrap().number, first.number);
         assert_eq!(first.user_agent, "Agent/1");
-        let query = Query::parse("Cmd=Sync&DeviceId=A&DeviceType=Phone").unwrap();
-        let stored = |agent: &str, now| {
-            stored(&store.read().unwrap(), OWNER, &query, agent, Version::V16_1, now).unwrap().unwrap().1
-        };
-        assert!(!stored("Agent/1", 10_000), "a request a second later writes nothing");
-        assert!(stored("Agent/2", 10_000) && stored("Agent/1", 9_000 + SEEN_EVERY) && stored("Agent/1", 0));
+        let differs = |agent: &str, now| again.differs(&came("A", agent), now);
+        assert!(!differs("Agent/1", 10_000), "a request a second later writes nothing");
+        assert!(
+            differs("Agent/2", 10_000) && differs("Agent/1", 9_000 + SEEN_EVERY) && differs("Agent/1", 0)
+        );
     }
 
     #[test]
@@ -459,7 +422,7 @@ mod tests {
         let other = Key::of(Table::CollectionState).u64(OWNER.0).text("BB").u64(5).done();
         let (row, spared) = (state.clone(), other.clone());
         act(&store, move |tx| {
-            tx.put(row, state::row(&SyncKey { number: 1, nonce: 1 }));
+            tx.put(row, Vec::new());
             tx.put(spared, Vec::new());
             Ok(())
         })
@@ -489,11 +452,8 @@ mod tests {
     fn wipes_are_asked_for_and_taken_back() {
         let store = Store::in_memory().unwrap();
         see(&store, "A", 1, 9).unwrap();
-        assert!(matches!(
-            act(&store, |tx| request_wipe(tx, 5, OWNER, "Z", false)),
-            Err(mailbox::Error::Missing)
-        ));
-        assert!(matches!(act(&store, |tx| cancel_wipe(tx, OWNER, "A")), Err(mailbox::Error::Invalid(_))));
+        assert!(matches!(act(&store, |tx| request_wipe(tx, 5, OWNER, "Z", false)), Err(Error::Missing)));
+        assert!(matches!(act(&store, |tx| cancel_wipe(tx, OWNER, "A")), Err(Error::Invalid(_))));
         act(&store, |tx| request_wipe(tx, 5, OWNER, "A", true)).unwrap();
         act(&store, |tx| cancel_wipe(tx, OWNER, "A")).unwrap();
         act(&store, |tx| {
@@ -503,10 +463,7 @@ mod tests {
             })
         })
         .unwrap();
-        assert!(matches!(
-            act(&store, |tx| request_wipe(tx, 5, OWNER, "A", true)),
-            Err(mailbox::Error::Invalid(_))
-        ));
+        assert!(matches!(act(&store, |tx| request_wipe(tx, 5, OWNER, "A", true)), Err(Error::Invalid(_))));
         act(&store, |tx| forget(tx, OWNER, "A")).unwrap();
         assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
     }
