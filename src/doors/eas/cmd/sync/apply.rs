@@ -218,7 +218,9 @@ async fn apply_with(
         }
         work.drafts.place(&eas, tx)?;
         let (given, responses) =
-            eas.mailbox.within(tx, acting, work.device, |mail| work.run(mail, &row.given))?;
+            eas.mailbox.within(tx, acting.clone(), work.device, |mail| work.run(mail, &row.given))?;
+        // To the device, too, the copy in Sent is something new.
+        eas.mailbox.within(tx, acting, Origin::OTHER, |mail| work.drafts.keep_copies(mail))?;
         row.given = given;
         tx.put(key, state::row(&row));
         Ok(Outcome { row, responses })

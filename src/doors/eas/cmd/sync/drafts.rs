@@ -232,6 +232,19 @@ impl Plans {
         }
     }
 
+    /// Puts the copies of what was sent into Sent, when the drafts have made room.
+    pub(super) fn keep_copies(&self, tx: &mut MailTx<'_, '_>) -> Result<(), Error> {
+        for outgoing in self.0.values().flatten().filter_map(|plan| plan.send.as_ref()) {
+            match outgoing.keep_copy(tx) {
+                Ok(()) => {}
+                // The message is what matters; the draft can still be recovered.
+                Err(Error::OverQuota) => tracing::warn!("no room for the copy of a sent draft"),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
     /// Lets no draft be sent: each of them fails with a status of its own.
     pub(super) fn refuse_to_send(&mut self, status: u16) {
         for planned in self.0.values_mut().filter(|p| p.as_ref().is_ok_and(|plan| plan.send.is_some())) {
@@ -255,7 +268,7 @@ impl Plan {
         let placed = tx.append(at, self.draft.clone())?;
         match &self.send {
             None => Ok(Some((placed.uid, placed.modseq))),
-            Some(outgoing) => sent(tx, at, placed.uid, outgoing),
+            Some(_) => sent(tx, at, placed.uid),
         }
     }
 
@@ -270,8 +283,8 @@ impl Plan {
         if Some(tx.item(at.id(), uid)?.body) != self.made_from {
             return Err(Error::Stale);
         }
-        if let Some(outgoing) = &self.send {
-            return sent(tx, at, uid, outgoing);
+        if self.send.is_some() {
+            return sent(tx, at, uid);
         }
         let NewItem { body, prefix, record, .. } = self.draft.clone();
         let placed = tx.replace(at, uid, NewContent { body, prefix, record, filter_date: None }, knew)?;
@@ -281,15 +294,9 @@ impl Plan {
 }
 
 /// Ends a draft that was sent. The client is told so, as everybody else.
-fn sent<'g>(tx: &mut MailTx<'_, 'g>, at: &Granted<'g>, uid: Uid, outgoing: &Outgoing) -> Result<Done, Error> {
+fn sent<'g>(tx: &mut MailTx<'_, 'g>, at: &Granted<'g>, uid: Uid) -> Result<Done, Error> {
     let gone = tx.expunge(at, uid)?;
     tx.disown(at, uid, gone.modseq)?;
-    match outgoing.keep_copy(tx) {
-        Ok(()) => {}
-        // The message is what matters; the draft can still be recovered.
-        Err(Error::OverQuota) => tracing::warn!(folder = at.id().0, "no room for the copy of a sent draft"),
-        Err(e) => return Err(e),
-    }
     Ok(Some((uid, gone.modseq)))
 }
 

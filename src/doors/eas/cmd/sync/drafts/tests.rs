@@ -112,6 +112,7 @@ async fn added_changed_and_sent() {
     let second = Element::new(airsync::APPLICATION_DATA).with(words);
     let answer = phone.sync(vec![change(&id, second)]).await.unwrap();
     assert!(!answer.has(airsync::RESPONSES) && !answer.has(airsync::COMMANDS));
+    let mut sent_folder = Phone::new(&sample, Version::V16_1, Role::Sent).await;
     let last = Element::new(airsync::APPLICATION_DATA).with_text(email::SUBJECT, "last");
     let answer = phone.sync(vec![change(&id, last).with_empty(email2::SEND)]).await.unwrap();
     assert!(!answer.has(airsync::RESPONSES));
@@ -121,6 +122,8 @@ async fn added_changed_and_sent() {
     assert!(inbox.contains("Second words.") && inbox.contains("Subject: last"));
     let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
     assert!(sent.contains("Second words."));
+    let copy = sent_folder.sync(vec![]).await.unwrap();
+    assert_eq!(commands(&copy, airsync::ADD).len(), 1, "the phone sees the copy");
     assert_eq!(phone.sync(vec![]).await, None);
     let kept = crate::mailbox::expunged(sample.view().reader(), OwnerId(sample.account.id.0), 9).unwrap();
     assert_eq!(kept.len(), 1);
