@@ -13,6 +13,8 @@ mod conn;
 mod draft;
 mod gal;
 mod gate;
+#[cfg(test)]
+mod golden;
 mod hierarchy;
 mod ids;
 mod information;

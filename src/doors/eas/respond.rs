@@ -190,7 +190,7 @@ fn body(media_type: HeaderValue, bytes: Bytes) -> Response<Body> {
 
 /// A document and its parts behind a table of their places. MS-ASCMD §2.2.1.10.1.1; the numbers are
 /// little-endian.
-fn multipart(root: &[u8], parts: &[Bytes]) -> Bytes {
+pub(super) fn multipart(root: &[u8], parts: &[Bytes]) -> Bytes {
     let all = || std::iter::once(root).chain(parts.iter().map(|part| &part[..]));
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let count = parts.len().saturating_add(1);
