@@ -16,5 +16,6 @@ mod model;
 mod phone;
 mod server;
 mod smtp;
+mod specs;
 mod support;
 mod verify;
