@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod docs;
 mod eas;
 mod faults;
 mod imap;
