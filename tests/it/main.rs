@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod docs;
 mod eas;
 mod faults;
 mod imap;
@@ -16,5 +17,6 @@ mod model;
 mod phone;
 mod server;
 mod smtp;
+mod specs;
 mod support;
 mod verify;
