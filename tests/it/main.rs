@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod device;
 mod eas;
 mod faults;
 mod imap;
