@@ -38,6 +38,11 @@ pub(super) enum Action {
         #[command(subcommand)]
         action: AccountAction,
     },
+    /// Phones and other devices that synchronise
+    Device {
+        #[command(subcommand)]
+        action: DeviceAction,
+    },
     /// Messages that wait to be sent to other servers
     Queue {
         #[command(subcommand)]
@@ -151,6 +156,65 @@ impl AccountAction {
             }
             Self::Delete { address } => Command::AccountDelete { address: address.clone() },
         })
+    }
+
+    pub(super) fn json(&self) -> bool {
+        matches!(self, Self::List { json: true, .. })
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum DeviceAction {
+    /// List the devices
+    List {
+        /// Only those of this account
+        account: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wipe a device when it next comes
+    Wipe {
+        /// The account it belongs to
+        account: String,
+        /// Its id, as listed
+        device: String,
+        /// Remove only the account and its data (devices that speak 16.1)
+        #[arg(long)]
+        account_only: bool,
+    },
+    /// Let a device in again that was wiped or blocked
+    Allow {
+        /// The account it belongs to
+        account: String,
+        /// Its id, as listed
+        device: String,
+    },
+    /// Forget a device and what is kept for it; it may come back as a new one
+    Forget {
+        /// The account it belongs to
+        account: String,
+        /// Its id, as listed
+        device: String,
+    },
+}
+
+impl DeviceAction {
+    pub(super) fn asked(&self) -> Command {
+        match self {
+            Self::List { account, .. } => Command::DeviceList { account: account.clone() },
+            Self::Wipe { account, device, account_only } => Command::DeviceWipe {
+                account: account.clone(),
+                device: device.clone(),
+                account_only: *account_only,
+            },
+            Self::Allow { account, device } => {
+                Command::DeviceAllow { account: account.clone(), device: device.clone() }
+            }
+            Self::Forget { account, device } => {
+                Command::DeviceForget { account: account.clone(), device: device.clone() }
+            }
+        }
     }
 
     pub(super) fn json(&self) -> bool {

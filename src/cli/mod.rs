@@ -41,6 +41,7 @@ fn act(args: Args) -> Result<(), Failed> {
         Action::Config { action: ConfigAction::Defaults } => print::plain(DEFAULTS),
         Action::Domain { action } => command(&settings, action.asked(), action.json()),
         Action::Account { action } => command(&settings, action.asked()?, action.json()),
+        Action::Device { action } => command(&settings, action.asked(), action.json()),
         Action::Queue { action } => command(&settings, action.asked(), action.json()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use folkmoot::doors::admin::{Answer, QueueLine};
+use folkmoot::doors::admin::{Answer, DeviceLine, QueueLine};
 use serde::Serialize;
 
 use super::exit::{self, Failed};
@@ -39,6 +39,11 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
             });
             plain(&table(["ACCOUNT", "NAME", "ALIASES", ""], rows))
         }
+        Answer::Devices { devices } if json => document(&devices),
+        Answer::Devices { devices } => {
+            let head = ["ACCOUNT", "DEVICE", "TYPE", "MODEL", "VERSION", "LAST SEEN", "STATE"];
+            plain(&table(head, devices.into_iter().map(device)))
+        }
         Answer::Queue { messages } if json => document(&messages),
         Answer::Queue { messages } => plain(&queue(messages)),
         Answer::QueuedMessage { message, header } if json => {
@@ -57,6 +62,17 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
         Answer::Refused { why, hint } if hint.is_empty() => Err(Failed::new(exit::FAILED, why)),
         Answer::Refused { why, hint } => Err(Failed::new(exit::FAILED, format!("{why}\nTry: {hint}"))),
     }
+}
+
+fn device(d: DeviceLine) -> [String; 7] {
+    let what = |only: bool| if only { "account wipe" } else { "wipe" };
+    let state = match d.wipe {
+        Some(wipe) => format!("{} {} {}", what(wipe.account_only), wipe.state, wipe.since),
+        None if d.blocked => "blocked".to_owned(),
+        None if d.provisioned => String::new(),
+        None => "not provisioned".to_owned(),
+    };
+    [d.account, d.id, d.device_type, d.model.unwrap_or_default(), d.version, d.last_seen, state]
 }
 
 fn queue(messages: Vec<QueueLine>) -> String {

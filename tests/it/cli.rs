@@ -159,6 +159,10 @@ fn commands_work_whether_the_server_runs_or_not() {
     site.ok(&["account", "delete", "bob"]);
     assert_eq!(site.ok(&["account", "list", "example.org"]).lines().count(), 2);
     assert!(site.ok(&["verify"]).contains(" 0 problems found"));
+    assert!(site.ok(&["device", "list"]).starts_with("ACCOUNT  DEVICE  TYPE"));
+    assert_eq!(site.ok(&["device", "list", "alice@example.org", "--json"]).trim(), "[]");
+    let lost = site.fails(&["device", "wipe", "alice@example.org", "LOST", "--account-only"], 1);
+    assert!(lost.contains("alice@example.org has no such device\nTry: folkmoot device list"), "{lost}");
     site.ok(&["domain", "delete", "example.org", "--force"]);
     stop(serving);
     let verified: serde_json::Value = serde_json::from_str(&site.ok(&["verify", "--json"])).unwrap();

@@ -5,6 +5,7 @@
 mod cli;
 mod crash;
 mod docs;
+mod device;
 mod eas;
 mod faults;
 mod imap;

@@ -117,7 +117,7 @@ pub(super) fn of_domain(read: &impl Read, domain: DomainId) -> Result<Vec<Accoun
 }
 
 /// The account with this address; a bare name is completed with the primary domain.
-fn by_address(read: &impl Read, address: &str) -> Result<Account, Failure> {
+pub(super) fn by_address(read: &impl Read, address: &str) -> Result<Account, Failure> {
     let address = match address.contains('@') {
         true => Address::parse(address)?,
         false => {

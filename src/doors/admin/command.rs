@@ -48,6 +48,34 @@ pub enum Command {
         /// One of its addresses.
         address: String,
     },
+    /// Lists the devices that synchronise.
+    DeviceList {
+        /// Only those of this account.
+        account: Option<String>,
+    },
+    /// Has a device wiped when it next comes; until then, and since, it gets nothing else.
+    DeviceWipe {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
+        /// Only the account and its data are to be removed from it.
+        account_only: bool,
+    },
+    /// Lets a device in again that was wiped or blocked.
+    DeviceAllow {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
+    },
+    /// Forgets a device and what is kept for it; it may come back as a new one.
+    DeviceForget {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
+    },
     /// Lists the messages that wait to be sent.
     QueueList {},
     /// Shows one of them.
@@ -94,6 +122,11 @@ pub enum Answer {
     Accounts {
         /// By domain and address.
         accounts: Vec<AccountLine>,
+    },
+    /// The devices.
+    Devices {
+        /// By account and id.
+        devices: Vec<DeviceLine>,
     },
     /// The messages that wait.
     Queue {
@@ -149,6 +182,44 @@ pub struct AccountLine {
     pub aliases: Vec<String>,
     /// False when nobody may log in to it.
     pub enabled: bool,
+}
+
+/// A device in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeviceLine {
+    /// The account it belongs to.
+    pub account: String,
+    /// As it calls itself.
+    pub id: String,
+    /// What it says it is.
+    pub device_type: String,
+    /// The model it names.
+    pub model: Option<String>,
+    /// The program it names.
+    pub user_agent: String,
+    /// The ActiveSync version it spoke last.
+    pub version: String,
+    /// When it first came, RFC 3339.
+    pub first_seen: String,
+    /// When it last came, a few minutes more or less, RFC 3339.
+    pub last_seen: String,
+    /// It has applied a policy.
+    pub provisioned: bool,
+    /// It is refused.
+    pub blocked: bool,
+    /// The wipe that was asked for.
+    pub wipe: Option<WipeLine>,
+}
+
+/// A wipe in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WipeLine {
+    /// Only the account and its data.
+    pub account_only: bool,
+    /// `requested`, `sent`, `acknowledged` or `failed`.
+    pub state: String,
+    /// Since when, RFC 3339.
+    pub since: String,
 }
 
 /// A queued message in a listing.

@@ -1,7 +1,7 @@
 //! Running a command.
 
 use super::reply::{Failure, refusal};
-use super::{Answer, Command, account, domain, queue, verify};
+use super::{Answer, Command, account, device, domain, queue, verify};
 use crate::services::Services;
 
 /// Runs one command. Never fails: a refusal is an answer too.
@@ -19,6 +19,12 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
             account::set_password(services, address, password).await
         }
         Command::AccountDelete { address } => account::delete(services, address).await,
+        Command::DeviceList { account } => read(services, move |s| device::list(s, account.as_deref())).await,
+        Command::DeviceWipe { account, device, account_only } => {
+            device::wipe(services, account, device, account_only).await
+        }
+        Command::DeviceAllow { account, device } => device::allow(services, account, device).await,
+        Command::DeviceForget { account, device } => device::forget(services, account, device).await,
         Command::QueueList {} => read(services, queue::list).await,
         Command::QueueShow { id } => read(services, move |s| queue::show(s, &id)).await,
         Command::QueueRetry { id } => queue::retry(services, id).await,
@@ -36,6 +42,10 @@ fn subject(command: &Command) -> String {
         | Command::AccountSetPassword { address, .. }
         | Command::AccountDelete { address } => address.clone(),
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
+        Command::DeviceList { account } => account.clone().unwrap_or_default(),
+        Command::DeviceWipe { account, .. }
+        | Command::DeviceAllow { account, .. }
+        | Command::DeviceForget { account, .. } => account.clone(),
         Command::QueueShow { id } | Command::QueueDelete { id } => id.clone(),
         Command::QueueRetry { id } => id.clone().unwrap_or_default(),
         Command::DomainList {} | Command::QueueList {} | Command::Verify {} => String::new(),

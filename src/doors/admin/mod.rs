@@ -7,6 +7,7 @@
 mod account;
 mod command;
 mod control;
+mod device;
 mod domain;
 mod execute;
 mod queue;
@@ -14,7 +15,9 @@ mod reply;
 mod verify;
 mod web;
 
-pub use command::{AccountLine, Answer, Command, DomainLine, QueueLine, QueuedRecipientLine, Secret};
+pub use command::{
+    AccountLine, Answer, Command, DeviceLine, DomainLine, QueueLine, QueuedRecipientLine, Secret, WipeLine,
+};
 pub use control::{Control, LINE_MAX, socket};
 pub use execute::execute;
 pub use web::router;

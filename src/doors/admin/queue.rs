@@ -72,6 +72,6 @@ fn line(entry: &Entry) -> QueueLine {
 }
 
 /// RFC 3339, in UTC and whole seconds.
-fn time(at: Millis) -> String {
+pub(super) fn time(at: Millis) -> String {
     Timestamp::from_second(at.div_euclid(1000)).map(|at| at.to_string()).unwrap_or_default()
 }

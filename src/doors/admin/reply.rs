@@ -10,6 +10,8 @@ pub(super) enum Failure {
     Directory(directory::Error),
     /// The folder store refuses.
     Mailbox(mailbox::Error),
+    /// The account has no such device.
+    NoDevice,
     /// There is no such message in the queue.
     NotQueued,
     /// The store failed.
@@ -55,6 +57,7 @@ pub(super) fn refusal(subject: &str, failure: &Failure) -> Answer {
         Failure::Directory(D::TooMany(what)) => (format!("{subject}: too many {what}"), ""),
         Failure::Directory(e) => (format!("{subject}: {e}"), ""),
         Failure::Mailbox(e) => (format!("{subject}: {e}"), ""),
+        Failure::NoDevice => (format!("{subject} has no such device"), "folkmoot device list ACCOUNT"),
         Failure::NotQueued => (format!("{subject} is not in the queue"), "folkmoot queue list"),
         Failure::Store(store::Error::Full) => {
             ("the disk is full".into(), "make room, or lower store.free_space_min")
