@@ -4,8 +4,8 @@
 
 mod cli;
 mod crash;
-mod docs;
 mod device;
+mod docs;
 mod eas;
 mod faults;
 mod imap;
