@@ -198,9 +198,14 @@ fn noted(original: &Original, mode: Mode, recipients: usize, now: Millis) -> (Fo
 }
 
 /// The client's message put together with the one it is about.
-pub(super) async fn merged(new: Bytes, original: Bytes, mode: Mode) -> Result<Bytes, Failure> {
+pub(super) async fn merged(
+    session: &Session,
+    new: Bytes,
+    original: Bytes,
+    mode: Mode,
+) -> Result<Bytes, Failure> {
     let unique = unique()?;
-    blocking(new.len().saturating_add(original.len()), move || {
+    blocking(&session.eas, new.len().saturating_add(original.len()), move || {
         let merge = Merge { new: &new, original: &original, mode, labels: Labels::default(), unique };
         Ok(Bytes::from(merge.build()))
     })

@@ -39,8 +39,9 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Makes a message ready. Nothing is kept of it unless [`Outgoing::place`] commits.
     pub(super) async fn prepare(session: &Session, mime: Bytes) -> Result<Self, Failure> {
-        let (eas, account) = (session.eas.clone(), session.account.clone());
-        let composed = blocking(mime.len(), move || compose(&eas, &account, &mime)).await?;
+        let (eas, account, mime_len) = (session.eas.clone(), session.account.clone(), mime.len());
+        let work = move || compose(&eas, &account, &mime);
+        let composed = blocking(&session.eas, mime_len, work).await?;
         let Composed { message, sent, sender, recipients } = composed;
         let smtputf8 = !sender.is_ascii() || recipients.iter().any(|address| !address.is_ascii());
         let count = recipients.len();
@@ -58,7 +59,9 @@ impl Outgoing {
         };
         let prepared = session.eas.delivery.prepare(incoming).await?;
         let (eas, domain) = (session.eas.clone(), session.domain.id.0);
-        let sent = blocking(sent.len(), move || kept(&eas, domain, sent, Flags::SEEN)).await?;
+        let size = sent.len();
+        let work = move || kept(&eas, domain, sent, Flags::SEEN);
+        let sent = blocking(&session.eas, size, work).await?;
         let view = session.eas.mailbox.view(session.acting())?;
         let sent_folder = match view.by_role(session.owner(), Role::Sent) {
             Ok(folder) => Some(folder.id),
@@ -102,13 +105,11 @@ pub(super) fn kept(eas: &Eas, domain: u64, message: Bytes, flags: Flags) -> Resu
 
 /// Runs what takes long for a large message where it does not hold up the sockets.
 pub(super) async fn blocking<T: Send + 'static>(
+    eas: &Eas,
     size: usize,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    if size <= INLINE_MAX {
-        return work();
-    }
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Status::ServerErrorRetryLater.into()))
+    if size <= INLINE_MAX { work() } else { eas.blocking(work).await }
 }
 
 /// 128 random bits.

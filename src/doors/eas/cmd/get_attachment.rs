@@ -20,14 +20,11 @@ pub(in crate::doors::eas) async fn run(
     let name = session.query.attachment_name.as_deref().ok_or(Failure::Http(StatusCode::BAD_REQUEST))?;
     let missing = Failure::Http(StatusCode::NOT_FOUND);
     let named = FileReference::parse(name).ok_or(missing.clone())?;
-    let view = session.eas.mailbox.view(session.acting())?;
-    let found = match Attached::find(&view, &named) {
-        Ok(found) => found,
-        Err(Error::Missing | Error::Denied) => return Err(missing),
-        Err(e) => return Err(e.into()),
-    };
-    let octets = found.octets(&view)?;
-    Ok(Reply::Octets(found.content_type, octets))
+    match Attached::read(session, named, usize::MAX).await? {
+        Ok(Some(found)) => Ok(Reply::Octets(found.content_type, found.octets)),
+        Ok(None) | Err(Error::Missing | Error::Denied) => Err(missing),
+        Err(e) => Err(e.into()),
+    }
 }
 
 #[cfg(test)]

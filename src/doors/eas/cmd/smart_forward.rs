@@ -52,8 +52,11 @@ async fn forward(
         (None, Some(words)) => written(session, &original, &words)?,
         (None, None) => return Err(Status::InvalidXml.into()),
     };
-    let mime =
-        if request.replace { mime } else { merged(mime, original.message.clone(), Mode::Forward).await? };
+    let mime = if request.replace {
+        mime
+    } else {
+        merged(session, mime, original.message.clone(), Mode::Forward).await?
+    };
     request.send(session, mime, Some((original, Mode::Forward))).await
 }
 

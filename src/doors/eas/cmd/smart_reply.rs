@@ -18,7 +18,10 @@ pub(in crate::doors::eas) async fn run(
     }
     let mime = request.mime.take().ok_or(Status::InvalidXml)?;
     let original = request.original(session)?;
-    let mime =
-        if request.replace { mime } else { merged(mime, original.message.clone(), Mode::Reply).await? };
+    let mime = if request.replace {
+        mime
+    } else {
+        merged(session, mime, original.message.clone(), Mode::Reply).await?
+    };
     request.send(session, mime, Some((original, Mode::Reply))).await
 }

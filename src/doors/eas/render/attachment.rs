@@ -1,11 +1,11 @@
 //! Attachments: how they are listed, and the octets of one. MS-ASAIRS §2.2.2.8.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use wbxml::{Element, Version, airsyncbase};
 
 use super::super::ids::{FileReference, file_reference};
+use super::super::reply::Failure;
+use super::super::session::Session;
 use crate::mailbox::{Error, Folder, Item, View};
 use crate::message::decode::{self, Encoding};
 use crate::message::{MailRecord, Tree};
@@ -54,47 +54,48 @@ fn bare_id(id: &str) -> &str {
     id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id)
 }
 
-/// An attachment that was found: its place in the message.
+/// An attachment's media type and its octets, decoded.
 pub(in crate::doors::eas) struct Attached {
-    body: BodyId,
-    /// Where the part's body is in the stored body.
-    range: Range<u64>,
-    encoding: Encoding,
-    /// Its media type.
     pub(in crate::doors::eas) content_type: String,
-    /// Octets after decoding, estimated.
-    pub(in crate::doors::eas) estimate: u64,
+    pub(in crate::doors::eas) octets: Bytes,
 }
 
 impl Attached {
-    /// Finds what a FileReference names. `Missing` for whatever is not an attachment that the account may
-    /// read.
-    pub(in crate::doors::eas) fn find(view: &View, named: &FileReference) -> Result<Self, Error> {
-        let folder = view.readable(named.folder)?;
-        let item = view.item(&folder, named.uid)?.ok_or(Error::Missing)?;
-        let row = view.record(&folder, named.uid)?.ok_or(Error::Missing)?;
-        let record = MailRecord::decode(row.record()).map_err(|_| Error::Invalid("a damaged record"))?;
-        let index = record.find(&named.path).ok_or(Error::Missing)?;
-        let file = record.attachments.iter().find(|file| usize::from(file.part) == index);
-        let part = file.and_then(|file| record.part_of(file)).ok_or(Error::Missing)?;
-        // The record counts from the trace prefix, which is not part of the stored body.
-        let prefix = u64::try_from(row.prefix().len()).unwrap_or(u64::MAX);
-        let body = part.body();
-        Ok(Self {
-            body: BodyId(item.body),
-            range: body.start.saturating_sub(prefix)..body.end.saturating_sub(prefix),
-            encoding: Encoding::from_keyword(&part.encoding),
-            content_type: part.content_type(),
-            estimate: file.map_or(0, |file| u64::from(file.decoded_size)),
-        })
+    /// Reads what a FileReference names. `Missing` or `Denied` for whatever is not an attachment that the
+    /// account may read; `None` for one of about more than `most` octets.
+    pub(in crate::doors::eas) async fn read(
+        session: &Session,
+        named: FileReference,
+        most: usize,
+    ) -> Result<Result<Option<Self>, Error>, Failure> {
+        let (mailbox, acting) = (session.eas.mailbox.clone(), session.acting());
+        session
+            .eas
+            .blocking(move || Ok(mailbox.view(acting).and_then(|view| read(&view, &named, most))))
+            .await
     }
+}
 
-    /// All its octets, decoded.
-    pub(in crate::doors::eas) fn octets(&self, view: &View) -> Result<Bytes, Error> {
-        let raw = view.reader().body_range(&self.body, self.range.clone())?;
-        Ok(match self.encoding {
-            Encoding::Identity => raw,
-            encoding => decode::bytes(encoding, &raw).into(),
-        })
+fn read(view: &View, named: &FileReference, most: usize) -> Result<Option<Attached>, Error> {
+    let folder = view.readable(named.folder)?;
+    let item = view.item(&folder, named.uid)?.ok_or(Error::Missing)?;
+    let row = view.record(&folder, named.uid)?.ok_or(Error::Missing)?;
+    let record = MailRecord::decode(row.record()).map_err(|_| Error::Invalid("a damaged record"))?;
+    let index = record.find(&named.path).ok_or(Error::Missing)?;
+    let file = record.attachments.iter().find(|file| usize::from(file.part) == index);
+    let file = file.ok_or(Error::Missing)?;
+    let part = record.part_of(file).ok_or(Error::Missing)?;
+    if usize::try_from(file.decoded_size).is_ok_and(|size| size > most) {
+        return Ok(None);
     }
+    // The record counts from the trace prefix, which is not part of the stored body.
+    let prefix = u64::try_from(row.prefix().len()).unwrap_or(u64::MAX);
+    let body = part.body();
+    let range = body.start.saturating_sub(prefix)..body.end.saturating_sub(prefix);
+    let raw = view.reader().body_range(&BodyId(item.body), range)?;
+    let octets = match Encoding::from_keyword(&part.encoding) {
+        Encoding::Identity => raw,
+        encoding => decode::bytes(encoding, &raw).into(),
+    };
+    Ok(Some(Attached { content_type: part.content_type(), octets }))
 }

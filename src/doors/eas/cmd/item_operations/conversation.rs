@@ -45,9 +45,8 @@ async fn move_all(session: &Session, thread: Option<u64>, to: Option<FolderId>) 
     };
     let found = {
         let (mailbox, acting, owner) = (mailbox.clone(), session.acting(), session.owner());
-        tokio::task::spawn_blocking(move || find(&mailbox, acting, owner, thread, to)).await
+        session.eas.blocking(move || Ok(find(&mailbox, acting, owner, thread, to)?)).await?
     };
-    let found = found.unwrap_or(Err(Error::Store(crate::store::Error::Stopped)))?;
     if found.items.is_empty() {
         return Ok(if found.all { NOT_FOUND } else { PARTIAL });
     }

@@ -21,7 +21,7 @@ const NAMES: [Tag; 4] =
 const EMAIL: &str = "Email";
 
 /// Handles one Fetch.
-pub(super) fn run(
+pub(super) async fn run(
     session: &Session,
     operation: &Element<'_>,
     room: &mut Room,
@@ -29,7 +29,7 @@ pub(super) fn run(
     let names =
         NAMES.into_iter().filter_map(|tag| Some(Element::leaf(tag, operation.text_of(tag)?.to_owned())));
     let answer = |status| Element::new(tags::FETCH).with_number(tags::STATUS, status).with_all(names.clone());
-    match fetch(session, operation, room)? {
+    match fetch(session, operation, room).await? {
         Err(status) => Ok(answer(status)),
         Ok(Fetched { class, properties }) => {
             let class = class.map(|class| Element::leaf(airsync::CLASS, class));
@@ -43,7 +43,7 @@ struct Fetched {
     properties: Element<'static>,
 }
 
-fn fetch(
+async fn fetch(
     session: &Session,
     operation: &Element<'_>,
     room: &mut Room,
@@ -56,7 +56,7 @@ fn fetch(
     }
     let options = operation.child(tags::OPTIONS);
     if let Some(reference) = operation.text_of(airsyncbase::FILE_REFERENCE) {
-        return attachment(session, reference, options, room);
+        return attachment(session, reference, options, room).await;
     }
     let named = match operation.text_of(search::LONG_ID) {
         Some(long) => of_long_id(long),
@@ -111,7 +111,7 @@ fn narrowed(properties: Element<'static>, schema: Option<&Element<'_>>) -> Eleme
     Element::new(tag).with_all(wanted)
 }
 
-fn attachment(
+async fn attachment(
     session: &Session,
     reference: &str,
     options: Option<&Element<'_>>,
@@ -122,27 +122,18 @@ fn attachment(
         Some(None) => return Ok(Err(BAD_RANGE)),
         range => range.flatten(),
     };
-    match octets(session, &named, range, room) {
-        Ok(found) => Ok(found),
+    let most = if range.is_none() { room.left } else { usize::MAX };
+    match Attached::read(session, named, most).await? {
+        Ok(Some(found)) => Ok(octets(found, range, room)),
+        Ok(None) => Ok(Err(TOO_LARGE)),
         // Whether it is somebody else's or nobody's is the same to the client.
         Err(Error::Missing | Error::Denied) => Ok(Err(BAD_ATTACHMENT)),
         Err(e) => status(e).map(Err),
     }
 }
 
-fn octets(
-    session: &Session,
-    named: &FileReference,
-    range: Option<Range<usize>>,
-    room: &mut Room,
-) -> Result<Result<Fetched, u16>, Error> {
-    let view = session.eas.mailbox.view(session.acting())?;
-    let found = Attached::find(&view, named)?;
-    let left = u64::try_from(room.left).unwrap_or(u64::MAX);
-    if range.is_none() && found.estimate > left {
-        return Ok(Err(TOO_LARGE));
-    }
-    let whole = found.octets(&view)?;
+fn octets(found: Attached, range: Option<Range<usize>>, room: &mut Room) -> Result<Fetched, u16> {
+    let whole = found.octets;
     let mut properties = Element::new(tags::PROPERTIES);
     let octets = match range {
         None => whole,
@@ -153,10 +144,10 @@ fn octets(
             properties.push(Element::number(tags::TOTAL, total));
             whole.slice(range.start..end)
         }
-        Some(_) => return Ok(Err(BAD_RANGE)),
+        Some(_) => return Err(BAD_RANGE),
     };
     if octets.len() > room.left {
-        return Ok(Err(TOO_LARGE));
+        return Err(TOO_LARGE);
     }
     room.left -= octets.len();
     properties.push(Element::leaf(airsyncbase::CONTENT_TYPE, found.content_type));
@@ -168,7 +159,7 @@ fn octets(
         }
         None => Element::leaf(tags::DATA, STANDARD.encode(&octets)),
     });
-    Ok(Ok(Fetched { class: None, properties }))
+    Ok(Fetched { class: None, properties })
 }
 
 /// Reads a byte range, `first-last`. MS-ASCMD §2.2.3.143.2.

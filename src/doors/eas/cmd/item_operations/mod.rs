@@ -47,7 +47,7 @@ pub(in crate::doors::eas) async fn run(
     let mut room = Room { left: ANSWER_MAX, parts: session.query.accept_multipart.then(Vec::new) };
     for operation in operations {
         response.push(match operation.tag() {
-            tags::FETCH => fetch::run(session, operation, &mut room)?,
+            tags::FETCH => fetch::run(session, operation, &mut room).await?,
             tags::EMPTY_FOLDER_CONTENTS => empty::run(session, operation).await?,
             tags::MOVE if session.at_least(Version::V14_0) => conversation::run(session, operation).await?,
             _ => return Ok(Reply::Document(answer(PROTOCOL))),

@@ -174,7 +174,7 @@ async fn requests_are_bounded() {
     }
     assert!(matches!(run(&session, None).await, Err(Failure::Common(Status::InvalidXml))));
     let mut room = Room { left: 0, parts: None };
-    let told = fetch::run(&session, &by_ids(inbox, "1:1"), &mut room).unwrap();
+    let told = fetch::run(&session, &by_ids(inbox, "1:1"), &mut room).await.unwrap();
     assert_eq!(told.text_of(tags::STATUS), Some("11"));
 }
 

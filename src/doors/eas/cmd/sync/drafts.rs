@@ -146,7 +146,7 @@ async fn write(
     let unique = unique()?;
     // What a client sends along may be large as well.
     let size = stored.as_ref().map_or(0, |stored| stored.message.len()).saturating_add(changes.size());
-    let written = blocking(size, move || {
+    let written = blocking(&session.eas, size, move || {
         let host = &eas.config.smtp.hostname;
         let writer = Writer { account: &account, host, now: eas.mailbox.clock().now_secs(), unique };
         let stored = stored.as_ref().map(|stored| (&stored.message[..], folder, stored.uid));
