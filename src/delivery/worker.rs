@@ -64,6 +64,13 @@ impl Work {
         self.state.lock().failing.remove(destination)
     }
 
+    /// Whether nothing is being sent.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.taken.is_empty() && state.runners.values().all(|count| *count == 0)
+    }
+
     fn take_next(&self, destination: &Destination) -> Option<QueueId> {
         self.state.lock().ready.get_mut(destination)?.pop_front()
     }
