@@ -294,7 +294,7 @@ impl Failure {
     }
 }
 
-/// `Err` of this is a protocol violation in the request.
+/// A value that does not read as what its element holds is a protocol violation of the request.
 impl From<wbxml::BadValue> for Failure {
     fn from(_: wbxml::BadValue) -> Self {
         Status::InvalidXml.into()
