@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
 use super::ids::{FolderId, Modseq, Origin, Uid};
 use crate::clock::Millis;
 
@@ -105,10 +106,57 @@ impl Item {
     pub fn property(&self, name: &str) -> Option<&[u8]> {
         self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
     }
+
+    /// Octets of its properties, names included.
+    pub(super) fn property_octets(&self) -> usize {
+        self.properties.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum()
+    }
+
+    /// Octets of its keywords.
+    pub(super) fn keyword_octets(&self) -> usize {
+        self.keywords.iter().map(String::len).sum()
+    }
+
+    /// Whether a new item keeps all bounds: what comes from outside must not make a row that nobody
+    /// reads again.
+    pub(super) fn check_bounds(&self) -> Result<(), Error> {
+        check(self.keywords.len() <= KEYWORDS_MAX, "there are too many keywords")?;
+        check(self.keyword_octets() <= KEYWORD_OCTETS_MAX, "the keywords are too long")?;
+        check(self.property_octets() <= PROPERTY_OCTETS_MAX, "the properties are too long")?;
+        let name = self.dav_name.as_ref().map_or(0, String::len);
+        check(name <= DAV_NAME_MAX, "the DAV name is too long")?;
+        let ical = self.ical_uid.as_ref().map_or(0, String::len);
+        check(ical <= ICAL_UID_MAX, "the iCalendar UID is too long")
+    }
+
+    /// As [`Item::check_bounds`], for what may be edited. One that was over a bound before may be changed
+    /// as long as it does not grow further.
+    pub(super) fn check_growth(&self, was: &Self) -> Result<(), Error> {
+        let fits = |is: usize, was: usize, most: usize| is <= most.max(was);
+        check(fits(self.keywords.len(), was.keywords.len(), KEYWORDS_MAX), "there are too many keywords")?;
+        let octets = (self.keyword_octets(), was.keyword_octets());
+        check(fits(octets.0, octets.1, KEYWORD_OCTETS_MAX), "the keywords are too long")?;
+        let octets = (self.property_octets(), was.property_octets());
+        check(fits(octets.0, octets.1, PROPERTY_OCTETS_MAX), "the properties are too long")
+    }
+}
+
+fn check(holds: bool, otherwise: &'static str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::Invalid(otherwise)) }
 }
 
 /// Most keywords of an item.
 pub(super) const KEYWORDS_MAX: usize = 128;
+/// Most octets of an item's keywords together.
+pub(super) const KEYWORD_OCTETS_MAX: usize = 16 << 10;
+/// Most octets of an item's properties together, names included.
+pub(super) const PROPERTY_OCTETS_MAX: usize = 16 << 10;
+/// Longest DAV name in octets: with table and folder it is a key, which has 1,024 at most.
+pub(super) const DAV_NAME_MAX: usize = 1_000;
+/// Longest iCalendar UID in octets.
+pub(super) const ICAL_UID_MAX: usize = 4 << 10;
+/// Most octets of a trace prefix and a pre-parsed record together.
+pub(super) const RECORD_MAX: usize = 1 << 20;
 
 /// Most former filter dates an item keeps; a client older than the one that is forgotten starts again.
 pub(super) const FORMER_DATES_MAX: usize = 32;

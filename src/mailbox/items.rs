@@ -7,7 +7,7 @@ use super::change::{Edit, Knew, NewContent, NewItem, Placed, needed};
 use super::error::Error;
 use super::folder::Kind;
 use super::ids::{FolderId, Modseq, Origin, Uid};
-use super::item::{Flags, Item, KEYWORDS_MAX};
+use super::item::{Flags, Item, RECORD_MAX};
 use super::rows::{self, Record};
 use super::tx::{Granted, MailTx, item_referrer, placed, position};
 use crate::policy::Rights;
@@ -33,7 +33,7 @@ impl<'g> MailTx<'_, 'g> {
             flags_modseq: Modseq(0),
             silent_for: Origin::OTHER,
             flags: new.flags,
-            keywords: sorted(new.keywords)?,
+            keywords: sorted(new.keywords),
             internal_date,
             filter_date: new.filter_date.unwrap_or(internal_date),
             former_dates: Vec::new(),
@@ -44,6 +44,8 @@ impl<'g> MailTx<'_, 'g> {
             ical_uid: new.ical_uid,
             properties: new.properties,
         };
+        item.check_bounds()?;
+        check_record(&new.prefix, &new.record)?;
         let seen = item.flags.has(Flags::SEEN);
         if !to.shares_seen() {
             item.flags = item.flags.without(Flags::SEEN);
@@ -65,11 +67,12 @@ impl<'g> MailTx<'_, 'g> {
         if let Some(seen) = own_seen {
             was.flags = was.flags.with(Flags::SEEN, seen);
         }
-        let mut wanted = edited(&was, edit)?;
+        let mut wanted = edited(&was, edit);
         if wanted == was {
             return Ok(Placed { changed: false, ..placed(at.id(), &item) });
         }
         at.need(needed(&was, &wanted))?;
+        wanted.check_growth(&was)?;
         if let Some(seen) = own_seen {
             let now_seen = wanted.flags.has(Flags::SEEN);
             if now_seen != seen {
@@ -102,6 +105,7 @@ impl<'g> MailTx<'_, 'g> {
     ) -> Result<Placed, Error> {
         at.need(Rights::INSERT.and(Rights::WRITE))?;
         let mut item = self.live_item(at, uid)?;
+        check_record(&new.prefix, &new.record)?;
         let size = new.body.size().saturating_add(new.prefix.len() as u64);
         self.check_quota(at.owner(), size.saturating_sub(item.size))?;
         self.count(at, -1, &item)?;
@@ -268,26 +272,31 @@ pub(super) fn renewed(item: &Item, brought_by: Origin) -> Item {
     }
 }
 
-fn edited(item: &Item, edit: &Edit) -> Result<Item, Error> {
+fn edited(item: &Item, edit: &Edit) -> Item {
     let mut wanted = item.clone();
     wanted.flags = item.flags.without(edit.clear).and(edit.set);
     wanted.keywords.retain(|k| !edit.remove_keywords.contains(k));
     if !edit.add_keywords.is_empty() {
-        wanted.keywords = sorted([wanted.keywords, edit.add_keywords.clone()].concat())?;
+        wanted.keywords = sorted([wanted.keywords, edit.add_keywords.clone()].concat());
     }
     for (name, value) in &edit.properties {
         wanted.properties.retain(|(n, _)| n != name);
         wanted.properties.extend(value.clone().map(|value| (name.clone(), value)));
     }
     wanted.properties.sort_unstable();
-    Ok(wanted)
+    wanted
 }
 
-fn sorted(mut keywords: Vec<String>) -> Result<Vec<String>, Error> {
+fn sorted(mut keywords: Vec<String>) -> Vec<String> {
     keywords.sort_unstable();
     keywords.dedup();
-    if keywords.len() > KEYWORDS_MAX {
-        return Err(Error::Invalid("there are too many keywords"));
+    keywords
+}
+
+/// An expunged item's row holds its record, and must be readable.
+fn check_record(prefix: &[u8], record: &[u8]) -> Result<(), Error> {
+    if prefix.len().saturating_add(record.len()) > RECORD_MAX {
+        return Err(Error::Invalid("the record is too long"));
     }
-    Ok(keywords)
+    Ok(())
 }

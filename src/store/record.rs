@@ -9,16 +9,15 @@ use serde::de::DeserializeOwned;
 use super::Error;
 use crate::clock::Millis;
 
-/// Longest record that is read, in bytes. Whoever writes one bounds its parts well below this.
+/// Longest record that is read, in bytes. Whoever writes one bounds its parts well below this; a transaction
+/// that puts a longer one is not kept.
 pub const MAX_BYTES: usize = 4 << 20;
 
 /// The record of `value` in the format `version`.
 pub fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
     // Postcard fails on a full buffer, which a `Vec` is not, on sequences whose length is not known
     // beforehand, and when a `Serialize` of our own fails: records are derived and have neither.
-    let bytes = postcard::to_extend(value, vec![version]).expect("records are derived types of known length");
-    debug_assert!(bytes.len() <= MAX_BYTES, "a record of {} bytes could not be read back", bytes.len());
-    bytes
+    postcard::to_extend(value, vec![version]).expect("records are derived types of known length")
 }
 
 /// The format version of a record.

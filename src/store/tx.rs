@@ -9,6 +9,7 @@ use super::body::Bodies;
 use super::engine::{KeyRange, Order, Snapshot, Space, Visit};
 use super::keys;
 use super::overlay::{self, Overlay};
+use super::record;
 
 /// What can be asked of the store's state: of a snapshot, or of a transaction under way.
 pub trait Read {
@@ -87,7 +88,7 @@ pub struct Tx<'g> {
     own: Overlay,
     bytes: usize,
     after: Vec<AfterCommit>,
-    /// A key was written that no engine takes.
+    /// A key was written that no engine takes, or a row that nobody would read.
     misused: bool,
 }
 
@@ -99,7 +100,8 @@ impl<'g> Tx<'g> {
         Self { base, group, around, own: Overlay::default(), bytes: 0, after: Vec::new(), misused: false }
     }
 
-    /// Sets a row. The key has 1 to 1,024 bytes; with any other the transaction ends as after a panic.
+    /// Sets a row. The key has 1 to 1,024 bytes, the value [`record::MAX_BYTES`] at most; with any other the
+    /// transaction ends as after a panic.
     pub fn put(&mut self, key: Vec<u8>, value: impl Into<Bytes>) {
         self.put_in(Space::Rows, key, value);
     }
@@ -126,6 +128,11 @@ impl<'g> Tx<'g> {
             return;
         }
         let length = value.as_ref().map_or(0, Bytes::len);
+        if length > record::MAX_BYTES {
+            tracing::error!(length, table = key.first(), "a transaction wrote a row of this length");
+            self.misused = true;
+            return;
+        }
         self.bytes = self.bytes.saturating_add(key.len()).saturating_add(length);
         self.own.set(space, key, value);
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::store::faulty::Faulty;
-use crate::store::keys;
+use crate::store::{keys, record};
 
 const COUNT: &[u8] = b"\xF0count";
 
@@ -158,5 +158,22 @@ fn keys_no_engine_takes_are_the_callers_own_bug() {
             assert_eq!(store.read().unwrap().get(&[0xF0; 1024]).unwrap(), None);
         }
         write(&store, increment).unwrap();
+    });
+}
+
+#[test]
+fn rows_that_nobody_would_read_are_the_callers_own_bug() {
+    over_each_store(|_, store| {
+        let put = |length: usize| {
+            write(&store, move |tx| {
+                tx.put(vec![0xF1], "fine");
+                tx.put(vec![0xF0], vec![1; length]);
+                Ok(())
+            })
+        };
+        assert!(matches!(put(record::MAX_BYTES + 1), Err(Error::Panicked)));
+        assert_eq!(store.read().unwrap().get(&[0xF1]).unwrap(), None);
+        put(record::MAX_BYTES).unwrap();
+        assert!(record::decode::<Vec<u8>>(&record::encode(1, &vec![7_u8; 1000])).is_ok());
     });
 }
