@@ -24,6 +24,13 @@ pub enum Error {
     Store(store::Error),
 }
 
+impl Error {
+    /// True when one row or body cannot be read: it concerns that one alone.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(store::Error::Damaged(_)))
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(e: store::Error) -> Self {
         Self::Store(e)

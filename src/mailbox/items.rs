@@ -138,9 +138,13 @@ impl<'g> MailTx<'_, 'g> {
     }
 
     /// As [`MailTx::move_to`], for a client that removed the item from its copy itself and is not told
-    /// of that: a deletion that moves.
+    /// of that: a deletion that moves. An item whose row is damaged is gone at once.
     pub fn remove_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
-        self.move_as(from, uid, to, self.origin)
+        from.need(TAKE)?;
+        match self.live_item(from, uid) {
+            Err(e) if e.is_damage() => self.drop_damaged(from, uid),
+            _ => self.move_as(from, uid, to, self.origin),
+        }
     }
 
     fn move_as(
@@ -185,10 +189,14 @@ impl<'g> MailTx<'_, 'g> {
         Ok(placed)
     }
 
-    /// Removes an item from its folder to where it can be recovered for a while.
+    /// Removes an item from its folder to where it can be recovered for a while. One whose row is damaged is
+    /// gone at once.
     pub fn expunge(&mut self, from: &Granted<'g>, uid: Uid) -> Result<Placed, Error> {
         from.need(Rights::DELETE_ITEM.and(Rights::EXPUNGE))?;
-        let (item, record) = self.whole(from, uid)?;
+        let (item, record) = match self.whole(from, uid) {
+            Err(e) if e.is_damage() => return self.drop_damaged(from, uid),
+            whole => whole?,
+        };
         self.leave(from, &item, self.origin)?;
         let tombstone = self.folder_row(from.id())?.highest;
         let gone = Placed { modseq: tombstone, ..placed(from.id(), &item) };

@@ -5,6 +5,7 @@
 //! this and on nothing below it.
 
 mod change;
+mod damaged;
 mod error;
 mod folder;
 mod ids;

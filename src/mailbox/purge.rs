@@ -116,18 +116,23 @@ impl MailTx<'_, '_> {
         self.system_only()?;
         let ids = expunged(&*self.store(), owner, most)?;
         let all = ids.len() < most;
-        let mut due = 0;
+        let (mut due, mut damaged) = (0, false);
         for id in ids.into_iter().take_while(|id| id.at < before) {
             due += 1;
             let Some(bytes) = self.store().get(&id.key())? else { continue };
             self.store().delete(id.key());
             let Ok(Expunged { item, .. }) = rows::read(&bytes) else {
                 tracing::error!(owner = owner.0, uid = id.uid.0, "removed a damaged expunged item");
+                self.store().lose_body(id.referrer());
+                damaged = true;
                 continue;
             };
             self.store().release_body(BodyId(item.body), id.referrer())?;
             let owner = self.owner_row(owner)?;
             owner.expunged_bytes = owner.expunged_bytes.saturating_sub(item.size);
+        }
+        if damaged {
+            self.recount_expunged(owner)?;
         }
         Ok(!all && due == most)
     }
@@ -200,20 +205,36 @@ impl MailTx<'_, '_> {
                 return Ok(true);
             }
         }
+        // What is still counted were damaged items.
+        if let Some(left) = self.raw_folder_row(id)?.map(|row| row.bytes) {
+            let owner = self.owner_row(folder.owner)?;
+            owner.expunged_bytes = owner.expunged_bytes.saturating_sub(left);
+        }
         self.remove_folder_row(id);
         Ok(false)
     }
 
     /// Removes up to `most` items of a deleted folder. True when some may be left.
     fn purge_items(&mut self, folder: &Folder, most: usize) -> Result<bool, Error> {
-        let mut items = Vec::new();
+        let (mut items, mut damaged) = (Vec::new(), Vec::new());
         let range = Key::of(Table::Item).u64(folder.id.0).range();
         self.store().scan(&range, Order::Forward, &mut |key, value| {
             let mut parts = Parts::of(key);
             let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
-            items.extend(rows::item_of(uid, value));
-            if items.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            match rows::item_of(uid, value) {
+                Ok(item) => items.push(item),
+                Err(_) => damaged.push(uid),
+            }
+            // One that is damaged takes a look at the whole folder: one of them is enough for a step.
+            if items.len() < most && damaged.is_empty() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         })?;
+        for uid in &damaged {
+            self.forget_damaged(folder.owner, folder.id, *uid)?;
+        }
         for item in &items {
             for key in rows::item_keys(folder.owner, folder.id, item) {
                 self.store().delete(key);
@@ -221,7 +242,7 @@ impl MailTx<'_, '_> {
             self.store().release_body(BodyId(item.body), item_referrer(folder.id, item.uid))?;
             self.uncount_deleted(folder, item)?;
         }
-        Ok(items.len() == most)
+        Ok(items.len() == most || !damaged.is_empty())
     }
 
     /// Forgets about `most` rows of what an owner had that was removed. True when something is left;
@@ -279,7 +300,7 @@ impl MailTx<'_, '_> {
 }
 
 /// The folders that an owner's tree log tells of, each once.
-fn tree_folders(from: &dyn Read, owner: OwnerId) -> Result<Vec<FolderId>, Error> {
+pub(super) fn tree_folders(from: &dyn Read, owner: OwnerId) -> Result<Vec<FolderId>, Error> {
     let mut folders = Vec::new();
     from.scan(&Key::of(Table::TreeLog).u64(owner.0).range(), Order::Forward, &mut |_, value| {
         folders.extend(rows::read::<TreeChange>(value).ok().map(|change| change.folder));

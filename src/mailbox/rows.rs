@@ -193,6 +193,17 @@ pub(super) fn item(from: &dyn Read, folder: FolderId, uid: Uid) -> Result<Option
     from.get(&item_key(folder, uid))?.map(|bytes| item_of(uid, &bytes)).transpose()
 }
 
+/// An item's row; one that is damaged counts as absent, since it must not stop the folder.
+pub(super) fn sound_item(from: &dyn Read, folder: FolderId, uid: Uid) -> Result<Option<Item>, Error> {
+    match item(from, folder, uid) {
+        Err(error) if error.is_damage() => {
+            tracing::error!(folder = folder.0, uid = uid.0, %error, "skipped a damaged item");
+            Ok(None)
+        }
+        item => item,
+    }
+}
+
 pub(super) fn item_of(uid: Uid, bytes: &[u8]) -> Result<Item, Error> {
     let mut item: Item = read(bytes)?;
     item.uid = uid;
@@ -205,30 +216,40 @@ pub(super) fn log_rows_of(item: &Item) -> impl Iterator<Item = Modseq> + use<> {
     [item.born, item.modseq].into_iter().chain(redated)
 }
 
-/// Visits the rows of a folder's change log after `after`.
+/// Visits the rows of a folder's change log after `after`; damaged ones are passed over, since one of them
+/// must not stop the folder.
 pub(super) fn log(
     from: &dyn Read,
     folder: FolderId,
     after: Modseq,
     visit: &mut dyn FnMut(Modseq, LogRow) -> ControlFlow<()>,
 ) -> Result<(), Error> {
+    whole_log(from, folder, after, &mut |at, row| match row {
+        Ok(row) => visit(at, row),
+        Err(error) => {
+            tracing::error!(folder = folder.0, at = at.0, %error, "skipped a damaged row of a folder's log");
+            ControlFlow::Continue(())
+        }
+    })
+}
+
+/// Visits the rows of a folder's change log after `after`, and those that cannot be read.
+pub(super) fn whole_log(
+    from: &dyn Read,
+    folder: FolderId,
+    after: Modseq,
+    visit: &mut dyn FnMut(Modseq, Result<LogRow, Error>) -> ControlFlow<()>,
+) -> Result<(), Error> {
     let range: KeyRange = (
         Bound::Excluded(log_key(folder, after)),
         prefix_end(&Key::of(Table::ChangeLog).u64(folder.0).done()),
     );
-    let mut failed = None;
     from.scan(&range, Order::Forward, &mut |key, value| {
         let mut parts = Parts::of(key);
         let at = parts.u64().and_then(|_| parts.u64()).map(Modseq).unwrap_or_default();
-        match read::<LogRow>(value) {
-            Ok(row) => visit(at, row),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        }
+        visit(at, read::<LogRow>(value))
     })?;
-    failed.map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// Visits the rows of a folder's change log, newest first; damaged ones are passed over.

@@ -335,7 +335,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
     }
 
     /// The owner's next modseq, which becomes the folder's highest.
-    fn next_modseq(&mut self, owner: OwnerId, folder: FolderId) -> Result<Modseq, Error> {
+    pub(super) fn next_modseq(&mut self, owner: OwnerId, folder: FolderId) -> Result<Modseq, Error> {
         self.folder_row(folder)?;
         let at = self.next_owner_modseq(owner)?;
         self.folder_row(folder)?.highest = at;
@@ -428,7 +428,7 @@ pub(super) fn placed(folder: FolderId, item: &Item) -> Placed {
     Placed { folder, uid: item.uid, modseq: item.modseq, content: item.content, changed: true }
 }
 
-fn owner_log_value(folder: FolderId, uid: Uid) -> Vec<u8> {
+pub(super) fn owner_log_value(folder: FolderId, uid: Uid) -> Vec<u8> {
     [folder.0.to_be_bytes().as_slice(), uid.0.to_be_bytes().as_slice()].concat()
 }
 

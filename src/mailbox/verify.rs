@@ -13,7 +13,7 @@ use super::rows::{self, Record};
 use super::sync::Position;
 use super::tx::item_referrer;
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::{BodyId, Order, Read, Referrer, references, refers};
+use crate::store::{BodyId, Order, Read, Referrer, is_lost, references, refers};
 
 /// Something stored that does not follow from the items.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ impl fmt::Display for Difference {
 
 /// Checks all owners.
 pub fn verify(from: &dyn Read) -> Result<Vec<Difference>, Error> {
-    let mut check = Check { from, found: Vec::new() };
+    let mut check = Check { from, found: Vec::new(), expunged: BTreeMap::new() };
     let mut folders: BTreeMap<OwnerId, Vec<Folder>> = BTreeMap::new();
     let mut known = BTreeSet::new();
     for id in ids(from, Table::Folder)? {
@@ -81,6 +81,8 @@ fn ids(from: &dyn Read, table: Table) -> Result<Vec<u64>, Error> {
 struct Check<'r> {
     from: &'r dyn Read,
     found: Vec<Difference>,
+    /// The bodies of expunged items by owner, folder and UID; none of a damaged one.
+    expunged: BTreeMap<(u64, u64, u32), Option<BodyId>>,
 }
 
 impl Check<'_> {
@@ -147,6 +149,10 @@ impl Check<'_> {
         let mut bytes = 0;
         for (id, expunged) in kept {
             let place = format!("expunged items of owner {}", owner.0);
+            if let Some(id) = id {
+                let body = expunged.as_ref().ok().map(|expunged| BodyId(expunged.item.body));
+                self.expunged.insert((owner.0, id.folder.0, id.uid.0), body);
+            }
             match (id, expunged) {
                 (Some(id), Ok(expunged)) => {
                     bytes += expunged.item.size;
@@ -282,24 +288,40 @@ impl Check<'_> {
     fn references(&mut self) -> Result<(), Error> {
         let from = self.from;
         let mut failed = None;
-        references(from, &mut |body, referrer| {
-            let Referrer::Item { folder, uid } = referrer else { return ControlFlow::Continue(()) };
-            match rows::item(from, FolderId(folder), Uid(uid)) {
-                Ok(Some(item)) if BodyId(item.body) == body => {}
-                Ok(_) => {
-                    let what = format!("body {body} is kept for it, which it does not have");
-                    self.differs(format!("item {folder}:{uid}"), what);
-                }
-                // A damaged item was reported with its folder.
-                Err(Error::Store(crate::store::Error::Damaged(_))) => {}
-                Err(e) => {
-                    failed = Some(e);
-                    return ControlFlow::Break(());
-                }
+        references(from, &mut |body, referrer| match self.reference(body, referrer) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
             }
-            ControlFlow::Continue(())
         })?;
         failed.map_or(Ok(()), Err)
+    }
+
+    fn reference(&mut self, body: BodyId, referrer: Referrer) -> Result<(), Error> {
+        let (place, has) = match referrer {
+            Referrer::Item { folder, uid } => {
+                let has = match rows::item(self.from, FolderId(folder), Uid(uid)) {
+                    // A damaged one was reported with its folder.
+                    Err(e) if e.is_damage() => return Ok(()),
+                    item => item?.map(|item| BodyId(item.body)),
+                };
+                (format!("item {folder}:{uid}"), has)
+            }
+            Referrer::Expunged { owner, folder, uid } => {
+                let has = match self.expunged.get(&(owner, folder, uid)) {
+                    Some(None) => return Ok(()),
+                    has => has.copied().flatten(),
+                };
+                (format!("expunged item {folder}:{uid} of owner {owner}"), has)
+            }
+            // The queue has a check of its own.
+            Referrer::Queue { .. } => return Ok(()),
+        };
+        if has != Some(body) && !is_lost(self.from, referrer)? {
+            self.differs(place, format!("body {body} is kept for it, which it does not have"));
+        }
+        Ok(())
     }
 
     fn owner_log(&self, owner: OwnerId) -> Result<BTreeSet<(Modseq, FolderId, Uid)>, Error> {
@@ -351,7 +373,14 @@ impl Check<'_> {
         self.same(&place, "bytes", folder.bytes, sums.bytes);
         let live: BTreeSet<Uid> = items.iter().map(|i| i.uid).collect();
         let from = self.from;
-        let logged = rows::log(from, folder.id, Modseq(0), &mut |at, row| {
+        rows::whole_log(from, folder.id, Modseq(0), &mut |at, row| {
+            let row = match row {
+                Ok(row) => row,
+                Err(e) => {
+                    self.differs(place.clone(), format!("log row {} is damaged: {e}", at.0));
+                    return ControlFlow::Continue(());
+                }
+            };
             if let LogRow::Tombstone { uid, .. } = &row {
                 owner_log.insert((at, folder.id, *uid));
                 if live.contains(uid) {
@@ -364,18 +393,9 @@ impl Check<'_> {
                 self.differs(place.clone(), format!("log row {} is above the highest modseq", at.0));
             }
             ControlFlow::Continue(())
-        });
-        match logged {
-            // What stands after a damaged row was not seen.
-            Err(Error::Store(crate::store::Error::Damaged(what))) => {
-                self.differs(place, format!("its log is damaged: {what}"));
-            }
-            other => {
-                other?;
-                for (at, row) in wanted {
-                    self.differs(place.clone(), format!("log row {} is missing: {row:?}", at.0));
-                }
-            }
+        })?;
+        for (at, row) in wanted {
+            self.differs(place.clone(), format!("log row {} is missing: {row:?}", at.0));
         }
         self.dates(folder, &items)?;
         self.records(folder, &live)?;

@@ -95,9 +95,10 @@ impl View {
         rows::owner(&self.reader, id)?.ok_or(Error::Missing)
     }
 
-    /// An item of a folder, with the acting account's own seen state.
+    /// An item of a folder, with the acting account's own seen state. One whose row is damaged is not there,
+    /// as in [`View::items`].
     pub fn item(&self, folder: &Folder, uid: Uid) -> Result<Option<Item>, Error> {
-        let Some(mut item) = rows::item(&self.reader, folder.id, uid)? else { return Ok(None) };
+        let Some(mut item) = rows::sound_item(&self.reader, folder.id, uid)? else { return Ok(None) };
         self.own_seen(self.private_seen(folder)?, folder, &mut item)?;
         Ok(Some(item))
     }
@@ -269,7 +270,7 @@ impl sync::View for Synced<'_> {
     }
 
     fn facts(&self, uid: Uid) -> Result<Option<Facts>, Error> {
-        Ok(rows::item(&self.view.reader, self.folder.id, uid)?.map(|item| Facts {
+        Ok(rows::sound_item(&self.view.reader, self.folder.id, uid)?.map(|item| Facts {
             born: item.born,
             born_by: item.born_by,
             content_modseq: item.content_modseq,

@@ -213,7 +213,7 @@ impl Keeper {
         if round.task == Task::Bodies {
             let done = self.collector.step(BODIES)?;
             // Without anything found, the scan over all bodies takes its time.
-            return Ok(done.marked == 0 && done.removed == 0);
+            return Ok(done.marked == 0 && done.removed == 0 && !done.seeking);
         }
         if let Some(work) = round.work.pop_front() {
             match self.work(&work, now) {

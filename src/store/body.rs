@@ -117,7 +117,15 @@ pub enum Referrer {
 
 impl Referrer {
     fn row(&self, id: &BodyId) -> Vec<u8> {
-        let key = Key::of(Table::BodyReference).raw(&id.0);
+        self.append(Key::of(Table::BodyReference).raw(&id.0))
+    }
+
+    /// The row that says that the referrer is gone, and that nobody knows what it referred to.
+    pub(super) fn lost_row(&self) -> Vec<u8> {
+        self.append(Key::of(Table::LostReference))
+    }
+
+    fn append(&self, key: Key) -> Vec<u8> {
         match *self {
             Self::Item { folder, uid } => key.u8(1).u64(folder).u32(uid),
             Self::Queue { id } => key.u8(2).u64(id),
@@ -219,6 +227,11 @@ pub(super) fn is_referred_to(read: &impl Read, id: &BodyId) -> Result<bool, Erro
 /// True when `referrer` refers to the body.
 pub fn refers(read: &dyn Read, referrer: Referrer, id: &BodyId) -> Result<bool, Error> {
     Ok(read.get(&referrer.row(id))?.is_some())
+}
+
+/// True when `referrer` is gone and the collector looks for what it referred to.
+pub fn is_lost(read: &dyn Read, referrer: Referrer) -> Result<bool, Error> {
+    Ok(read.get(&referrer.lost_row())?.is_some())
 }
 
 /// Visits every reference to a body.
@@ -461,5 +474,11 @@ impl Tx<'_> {
             self.after_commit(move || bodies.nominate(id));
         }
         Ok(())
+    }
+
+    /// Takes a reference away of which nobody knows any more to what body it is, since the row that named
+    /// it could not be read: the collector looks for it. The referrer must never refer to anything again.
+    pub fn lose_body(&mut self, referrer: Referrer) {
+        self.put(referrer.lost_row(), Bytes::new());
     }
 }

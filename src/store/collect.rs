@@ -13,6 +13,7 @@ use std::ops::{Bound, ControlFlow};
 use super::body::{BodyId, Meta, Place, is_referred_to};
 use super::engine::{Order, Space};
 use super::keys::{Key, Parts, Table};
+use super::lost::Seeker;
 use super::{Error, Read, Store, Tx};
 use crate::clock::Millis;
 
@@ -43,6 +44,8 @@ pub struct Collected {
     pub removed: usize,
     /// Files removed that no row spoke of.
     pub orphans: usize,
+    /// True while it looks for references whose body is not known.
+    pub seeking: bool,
     /// True when the scan reached the end of all bodies; the next step begins again.
     pub wrapped: bool,
 }
@@ -55,6 +58,7 @@ pub struct Collector {
     /// Bodies it has marked, the earliest first.
     dying: VecDeque<(Millis, BodyId)>,
     folder: u8,
+    seeker: Seeker,
 }
 
 /// Most marked bodies that are remembered; the scan finds the others.
@@ -63,14 +67,14 @@ const DYING_MAX: usize = 10_000;
 impl Collector {
     /// A collector over `store`.
     pub fn new(store: Store, graces: Graces) -> Self {
-        Self { store, graces, after: None, dying: VecDeque::new(), folder: 0 }
+        Self { store, graces, after: None, dying: VecDeque::new(), folder: 0, seeker: Seeker::default() }
     }
 
     /// Looks at up to `limit` bodies: those that have lost a reference, those whose grace is over, and
     /// the next of a scan over all; and at one of 256 folders of objects. Blocks.
     pub fn step(&mut self, limit: usize) -> Result<Collected, Error> {
         let now = self.store.clock().now();
-        let mut done = Collected::default();
+        let mut done = Collected { seeking: self.seeker.step(&self.store)?, ..Collected::default() };
         let mut suspects = self.store.bodies().take_candidates(limit);
         while suspects.len() < limit
             && let Some((_, id)) = self.dying.pop_front_if(|(at, _)| is_over(*at, self.graces.dying, now))
@@ -306,6 +310,29 @@ mod tests {
         assert_eq!(case.step().removed, 1);
         case.store.write(move |tx| tx.attach_body(&staged, COPY)).unwrap();
         assert_eq!(case.store.body(&id).unwrap(), body);
+    }
+
+    #[test]
+    fn a_reference_is_found_whose_body_is_not_known() {
+        let mut case = case();
+        let kept = case.attach(b"kept", COPY);
+        for body in bodies() {
+            let id = case.attach(&body, ITEM);
+            case.store
+                .write::<(), Error>(|tx| {
+                    tx.lose_body(ITEM);
+                    Ok(())
+                })
+                .unwrap();
+            assert!(crate::store::is_lost(&case.store.read().unwrap(), ITEM).unwrap());
+            let step = case.step();
+            assert_eq!((step.seeking, step.marked), (false, 1));
+            case.clock.advance(1000);
+            assert_eq!(case.step().removed, 1);
+            assert!(matches!(case.store.body(&id), Err(Error::Damaged(_))));
+            assert!(!crate::store::is_lost(&case.store.read().unwrap(), ITEM).unwrap());
+        }
+        assert!(case.store.body(&kept).is_ok());
     }
 
     #[test]

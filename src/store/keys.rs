@@ -20,7 +20,7 @@
 //! | 24 | tree log | owner, modseq | folder made, changed or deleted |
 //! | 28 | item | folder, uid | ids, flags, dates, size, body: what changes |
 //! | 29 | record | folder, uid | trace prefix and pre-parsed record: what does not |
-//! | 2A | change log | folder, modseq | birth, latest change or tombstone of an item |
+//! | 2A | change log | folder, modseq | birth, latest change, former change of the filter date, or tombstone of an item |
 //! | 2B | owner log | owner, modseq | folder, uid |
 //! | 2C | filter date | folder, date, uid | - |
 //! | 2D | DAV name | folder, name | uid |
@@ -31,6 +31,7 @@
 //! | 32 | removed owner | owner | when; its rows are being removed |
 //! | 40 | body | hash | size, place, domain, dying since |
 //! | 41 | body reference | hash, kind, referrer | - |
+//! | 42 | lost reference | kind, referrer | -; its body is not known, the collector looks for it |
 //! | 50 | device | account, device id | the device |
 //! | 51 | collection state | account, device id, folder | ActiveSync state, constant size |
 //! | 52 | hierarchy state | account, device id | ActiveSync folder state |
@@ -91,6 +92,7 @@ pub enum Table {
     RemovedOwner = 0x32,
     Body = 0x40,
     BodyReference = 0x41,
+    LostReference = 0x42,
     Device = 0x50,
     CollectionState = 0x51,
     HierarchyState = 0x52,

@@ -16,6 +16,7 @@ mod files;
 mod fjall;
 mod journal;
 pub mod keys;
+mod lost;
 mod memory;
 mod migrate;
 mod open;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody, references, refers};
+pub use body::{BodyId, BodyKey, INLINE_MAX, Referrer, StagedBody, is_lost, references, refers};
 pub use collect::{Collected, Collector, Graces};
 pub use committer::{CommitWatch, HasRoom};
 pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix_end, prefixed};

@@ -1,5 +1,6 @@
 //! Tests of the shared folder store against a store in memory.
 
+mod damaged;
 mod folders;
 mod items;
 mod kept;

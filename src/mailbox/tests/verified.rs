@@ -144,7 +144,7 @@ async fn rows_that_are_missing_or_too_many_are_found() {
         tx.delete(rows::owner_log_key(o, at));
     })
     .await;
-    planted("damaged log row", "its log is damaged", |tx, _, f| tx.put(rows::log_key(f, Modseq(3)), vec![9]))
+    planted("damaged log row", "is damaged: damaged data", |tx, _, f| tx.put(rows::log_key(f, Modseq(3)), vec![9]))
         .await;
 }
 
@@ -224,6 +224,12 @@ async fn bodies_not_referred_to_and_kept_for_nobody_are_found() {
     planted("kept for nobody", "is kept for it, which it does not have", |tx, _, f| {
         let item = rows::item(tx, f, Uid(2)).unwrap().unwrap();
         tx.refer_to_body(BodyId(item.body), item_referrer(f, Uid(99))).unwrap();
+    })
+    .await;
+    planted("kept for no expunged item", "is kept for it, which it does not have", |tx, o, f| {
+        let item = rows::item(tx, f, Uid(2)).unwrap().unwrap();
+        let nobody = Referrer::Expunged { owner: o.0, folder: f.0, uid: 99 };
+        tx.refer_to_body(BodyId(item.body), nobody).unwrap();
     })
     .await;
     planted("damaged expunged item", "a damaged row", |tx, o, f| {
