@@ -311,7 +311,10 @@ impl<'v> Walk<'v> {
             let uid = Uid(at.uid);
             if let Some(index) = self.state.held.iter().position(|held| *held == uid) {
                 self.state.held.remove(index);
-            } else if self.full() {
+            } else if self.full() || self.told.contains(&uid) {
+                // One that was taken away in this round comes back in the next: no item stands in an answer
+                // twice, and `reached` must not pass it.
+                self.more = true;
                 return ControlFlow::Break(());
             } else {
                 self.tell(uid, Step::Add(uid));

@@ -28,6 +28,7 @@ enum Op {
     Edit { pick: usize, seen: bool },
     Replace { pick: usize },
     Redate { pick: usize, age: i64 },
+    RedateTwice { pick: usize, ages: [i64; 2] },
     Expunge { pick: usize },
     MoveAway { pick: usize },
     MoveBack { pick: usize },
@@ -50,6 +51,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (pick.clone(), any::<bool>()).prop_map(|(pick, seen)| Op::Edit { pick, seen }),
         1 => pick.clone().prop_map(|pick| Op::Replace { pick }),
         2 => (pick.clone(), age.clone()).prop_map(|(pick, age)| Op::Redate { pick, age }),
+        // Often out of a filter and back into it, between two synchronisations.
+        3 => (pick.clone(), [0..60_i64, 0..40_i64]).prop_map(|(pick, ages)| Op::RedateTwice { pick, ages }),
         2 => pick.clone().prop_map(|pick| Op::Expunge { pick }),
         1 => pick.clone().prop_map(|pick| Op::MoveAway { pick }),
         1 => pick.clone().prop_map(|pick| Op::MoveBack { pick }),
@@ -370,6 +373,12 @@ async fn step(world: &mut World, op: Op) {
             let date = world.now - age * DAY;
             replace(world, pick, Some(date)).await;
         }
+        Op::RedateTwice { pick, ages } => {
+            for age in ages {
+                let date = world.now - age * DAY;
+                replace(world, pick, Some(date)).await;
+            }
+        }
         Op::Expunge { pick } => {
             let Some(uid) = world.pick(folder, pick) else { return };
             act(world, move |tx, at| tx.expunge(at, uid)).await;
@@ -459,6 +468,40 @@ async fn settle(world: &mut World) {
         assert_eq!(world.phones[phone].holds, expected, "phone {phone}");
     }
     world.home.check();
+}
+
+/// An item that left the filter and came back into a page that is still to come, all in one round.
+#[tokio::test]
+async fn an_item_that_is_taken_away_and_enters_again_comes_in_the_next_round() {
+    let home = Home::new().await;
+    let inbox = home.role(Role::Inbox).id;
+    for date in [10, 9, 20] {
+        home.add(inbox, &date.to_string(), date).await;
+    }
+    let moved = Uid(3);
+    let mut state = State::new(home.folder(inbox).highest);
+    let mut told = |window| {
+        let view = home.view();
+        let folder = view.readable(inbox).unwrap();
+        let round = Round { device: Origin(5), wanted: 5, window };
+        let told = round.run(&view.synced(&folder), &state).unwrap();
+        state = told.state;
+        (told.steps, told.more)
+    };
+    assert_eq!(told(1), (vec![Step::Add(moved)], true));
+    for date in [1, 15] {
+        let new = home.item(&date.to_string(), 0);
+        let content =
+            NewContent { body: new.body, prefix: new.prefix, record: new.record, filter_date: Some(date) };
+        home.act(Origin::OTHER, move |tx| {
+            let at = tx.granted(inbox)?;
+            tx.replace(&at, moved, content, Knew(None))
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(told(9), (vec![Step::SoftDelete(moved)], true));
+    assert_eq!(told(9), (vec![Step::Add(moved), Step::Add(Uid(1)), Step::Add(Uid(2))], false));
 }
 
 proptest! {
