@@ -56,6 +56,9 @@ pub(super) enum Action {
     },
     /// Check settings, ports, certificate and data folder: would a server start?
     Check,
+    /// Say that the data folder was copied back from a backup, before the server starts: every client
+    /// synchronises anew
+    Restored,
     /// Settings
     Config {
         #[command(subcommand)]

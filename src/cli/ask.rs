@@ -65,7 +65,7 @@ fn here(config: &Config, command: Command) -> Result<Answer, Failed> {
 }
 
 /// A slip in --data would otherwise make an empty folder and answer out of it.
-fn must_exist(data: &Path) -> Result<(), Failed> {
+pub(super) fn must_exist(data: &Path) -> Result<(), Failed> {
     if data.is_dir() {
         return Ok(());
     }

@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod exit;
 mod print;
+mod restored;
 mod serve;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn act(args: Args) -> Result<(), Failed> {
         Action::Serve => serve::run(&settings),
         Action::Verify { json } => command(&settings, Command::Verify {}, json),
         Action::Check => check::run(&settings),
+        Action::Restored => restored::run(&settings),
         Action::Config { action: ConfigAction::Defaults } => print::plain(DEFAULTS),
         Action::Domain { action } => command(&settings, action.asked(), action.json()),
         Action::Account { action } => command(&settings, action.asked()?, action.json()),

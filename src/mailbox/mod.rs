@@ -14,6 +14,7 @@ mod items;
 mod notify;
 mod purge;
 mod recover;
+mod restored;
 mod rows;
 mod seen;
 pub mod sync;
@@ -35,6 +36,7 @@ pub use purge::{
     ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge, removed_owners,
 };
 pub use recover::{ExpungedId, expunged, expunged_record};
+pub use restored::Restored;
 pub use rows::Record;
 pub use tree::NewFolder;
 pub use tx::{Granted, MailTx};

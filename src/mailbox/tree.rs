@@ -189,7 +189,7 @@ impl<'g> MailTx<'_, 'g> {
     }
 
     /// Seconds since 1970, or the number after the latest one: never the same twice.
-    fn next_uid_validity(&mut self, owner: OwnerId) -> Result<u32, Error> {
+    pub(super) fn next_uid_validity(&mut self, owner: OwnerId) -> Result<u32, Error> {
         let now = u32::try_from(self.now.div_euclid(1000)).unwrap_or(u32::MAX);
         let row = self.owner_row(owner)?;
         row.uid_validity = now.max(row.uid_validity.saturating_add(1));

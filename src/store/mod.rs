@@ -90,7 +90,11 @@ impl Store {
 
     /// As [`Store::in_memory`], with a clock of the test's own.
     pub fn in_memory_at(clock: &Clock) -> Result<Self, Error> {
-        let engine = Arc::new(Memory::default());
+        Self::over_at(Arc::new(Memory::default()), clock)
+    }
+
+    /// A store over an engine that is already open, with a clock of the test's own.
+    pub fn over_at(engine: Arc<dyn Engine>, clock: &Clock) -> Result<Self, Error> {
         Self::assemble(engine, Files::in_memory(), Box::new(|| true), 0, clock, None)
     }
 

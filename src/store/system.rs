@@ -11,6 +11,10 @@ use crate::clock;
 
 /// How far a restore sends every id counter ahead: more ids than are made between two backups.
 const RESTORE_SKIP: u64 = 1 << 32;
+/// A restore sends id counters to this many for each second since 1970 at least, so that a backup that is restored
+/// for a second time does not give out the ids of the first time again. The last seconds of 32 bits leave half
+/// of all ids.
+const IDS_A_SECOND: u64 = 1 << 15;
 
 /// The secret that the names of bodies are derived from.
 const BODY_SECRET: &str = "body-hash";
@@ -54,10 +58,12 @@ impl Store {
     /// Raises the epoch after a restore, and skips the ids that may have been made since the backup.
     /// Returns the new epoch.
     pub fn raise_epoch(&self) -> Result<u64, Error> {
-        self.write(|tx| {
-            let next = epoch(tx)?.checked_add(1).ok_or_else(|| Error::Damaged("the epoch".into()))?;
+        // A clock that is out of its mind does not count.
+        let now = u32::try_from(self.clock().now_secs()).map_or(0, u64::from);
+        self.shrink(move |tx| {
+            let next = epoch(tx)?.checked_add(1).ok_or_else(|| Error::Damaged("the epoch".into()))?.max(now);
             set_epoch(tx, next);
-            skip_ids(tx)?;
+            skip_ids(tx, now)?;
             Ok(next)
         })
     }
@@ -91,8 +97,8 @@ fn set_epoch(tx: &mut Tx<'_>, epoch: u64) {
     tx.put(keys::system_row(system::EPOCH), epoch.to_be_bytes().to_vec());
 }
 
-/// Sends every node's counter to the next multiple of the skip but one, beyond any id since the backup.
-fn skip_ids(tx: &mut Tx<'_>) -> Result<(), Error> {
+/// Sends every node's counter beyond any id since the backup; `now` is in seconds since 1970.
+fn skip_ids(tx: &mut Tx<'_>, now: u64) -> Result<(), Error> {
     let mut counters = Vec::new();
     let of_all_nodes = Key::of(Table::System).raw(system::NEXT_ID.as_bytes()).range();
     tx.scan(&of_all_nodes, Order::Forward, &mut |key, value| {
@@ -101,7 +107,7 @@ fn skip_ids(tx: &mut Tx<'_>) -> Result<(), Error> {
     })?;
     for (row, next) in counters {
         let next = next.ok_or_else(|| Error::Damaged("the id counter".into()))?;
-        let ahead = (next / RESTORE_SKIP).saturating_add(2).saturating_mul(RESTORE_SKIP);
+        let ahead = next.saturating_add(RESTORE_SKIP).max(now.saturating_mul(IDS_A_SECOND));
         tx.put(row, ahead.to_be_bytes().to_vec());
     }
     Ok(())
@@ -133,9 +139,11 @@ mod tests {
         assert_eq!(ids.iter().max(), Some(&20));
 
         assert_eq!(store.epoch().unwrap(), 1);
-        assert_eq!(store.raise_epoch().unwrap(), 2);
-        assert_eq!(store.epoch().unwrap(), 2);
+        let second = store.raise_epoch().unwrap();
+        assert!(second > 1);
+        assert_eq!(store.epoch().unwrap(), second);
         assert!(ten().unwrap().iter().all(|id| *id > u64::from(u32::MAX)));
+        assert!(store.raise_epoch().unwrap() > second);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod lmtp;
 mod mail;
 mod model;
 mod phone;
+mod restored;
 mod server;
 mod smtp;
 mod specs;

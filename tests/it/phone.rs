@@ -174,13 +174,22 @@ impl Phone {
 
     /// Synchronises the folders.
     pub(crate) async fn folder_sync(&mut self) {
+        assert!(self.try_folder_sync().await, "the server has it start again");
+    }
+
+    /// As [`Phone::folder_sync`]. False when the server had the phone start again, which forgets all folders.
+    pub(crate) async fn try_folder_sync(&mut self) -> bool {
         let body = Element::new(folderhierarchy::FOLDER_SYNC)
             .with_text(folderhierarchy::SYNC_KEY, self.hierarchy.clone());
         let answer = self.post("FolderSync", &body).await.unwrap();
+        if answer.text_of(folderhierarchy::STATUS) == Some("9") {
+            self.hierarchy = "0".into();
+            self.folders.clear();
+            return false;
+        }
         assert_eq!(answer.text_of(folderhierarchy::STATUS), Some("1"), "{answer}");
         self.hierarchy = answer.text_of(folderhierarchy::SYNC_KEY).unwrap().to_owned();
-        let Some(changes) = answer.child(folderhierarchy::CHANGES) else { return };
-        for change in changes.children() {
+        for change in answer.child(folderhierarchy::CHANGES).into_iter().flat_map(Element::children) {
             let text = |tag| change.text_of(tag).unwrap_or_default().to_owned();
             let id = text(folderhierarchy::SERVER_ID);
             if change.tag() == folderhierarchy::DELETE {
@@ -192,6 +201,7 @@ impl Phone {
                 assert_eq!(before.is_some(), change.tag() == folderhierarchy::UPDATE, "{change}");
             }
         }
+        true
     }
 
     /// The folder of a type. MS-ASCMD §2.2.3.186.3.

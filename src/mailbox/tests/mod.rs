@@ -6,8 +6,12 @@ mod items;
 mod kept;
 mod model;
 mod random;
+mod restored;
 mod shared;
 mod verified;
+
+use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -15,7 +19,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::policy::{Grant, Rights};
 use crate::store::keys::{Key, Table};
-use crate::store::{Order, Read, Store};
+use crate::store::{Change, Engine, Memory, Order, Read, Space, Store};
 
 /// An account's mailbox, fresh.
 struct Home {
@@ -34,6 +38,15 @@ impl Home {
         let made = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.create_owner(owner, None)).await;
         made.unwrap();
         Self { mailbox, owner }
+    }
+
+    /// The same home over these rows.
+    fn with_rows(&self, rows: Vec<Change>) -> Self {
+        let engine = Memory::default();
+        engine.commit(rows).unwrap();
+        let clock = self.mailbox.clock();
+        let store = Store::over_at(Arc::new(engine), clock).unwrap();
+        Self { mailbox: Mailbox::new(store, clock.clone()), owner: self.owner }
     }
 
     fn me(&self) -> Acting {
@@ -172,6 +185,22 @@ impl Home {
         let differences = verify(self.view().reader()).unwrap();
         assert!(differences.is_empty(), "{differences:#?}");
     }
+}
+
+/// All rows of a store, as a backup has them. Large bodies are not among them.
+fn copy_of(store: &Store) -> Vec<Change> {
+    let reader = store.read().unwrap();
+    let mut rows = Vec::new();
+    for space in [Space::Rows, Space::Bodies] {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        reader
+            .scan_in(space, &all, Order::Forward, &mut |key, value| {
+                rows.push(Change { space, key: key.to_vec(), value: Some(value.clone()) });
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    rows
 }
 
 fn stage(mailbox: &Mailbox, bytes: Bytes) -> crate::store::StagedBody {

@@ -1,6 +1,7 @@
 //! The model test of synchronisation: several devices, random operations, windows, filters that move,
-//! moves and returns, own additions with a backlog, lost answers. A naive model keeps for each device
-//! the full list of what its phone holds; after every step the two are compared.
+//! moves and returns, own additions with a backlog, lost answers, clocks that jump, restores of a backup.
+//! A naive model keeps for each device the full list of what its phone holds; after every step the two are
+//! compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::mailbox::sync::{Collection, Given, Round, State, Step, SyncKey, would_tell};
+use crate::store::Change;
 
 /// What a phone knows of an item: the text and whether it is seen.
 type Copy = (String, bool);
@@ -19,6 +21,14 @@ struct Phone {
     holds: BTreeMap<Uid, Copy>,
     key: SyncKey,
     filter: i64,
+    /// The store was restored since it last began: its key is void.
+    void: bool,
+}
+
+/// A copy of the store, and of the rows that a door keeps in it.
+struct Backup {
+    rows: Vec<Change>,
+    collections: Vec<Collection>,
 }
 
 /// What happens next.
@@ -38,6 +48,9 @@ enum Op {
     PhoneDelete { phone: usize, pick: usize, lost: bool, again: bool },
     Filter { phone: usize, days: i64 },
     Restart { phone: usize },
+    Jump { days: i64 },
+    Backup,
+    Restore,
 }
 
 const DAY: i64 = 86_400_000;
@@ -67,6 +80,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (phone.clone(), prop_oneof![Just(40_i64), 1..20_i64])
             .prop_map(|(phone, days)| Op::Filter { phone, days }),
         1 => phone.prop_map(|phone| Op::Restart { phone }),
+        1 => (-40..40_i64).prop_map(|days| Op::Jump { days }),
+        1 => Just(Op::Backup),
+        1 => Just(Op::Restore),
     ]
 }
 
@@ -80,7 +96,7 @@ struct World {
     phones: Vec<Phone>,
     nonce: u64,
     texts: u64,
-    dates: BTreeMap<Uid, i64>,
+    backup: Option<Backup>,
 }
 
 /// A command of a phone.
@@ -112,7 +128,7 @@ impl World {
             phones: Vec::new(),
             nonce: 1,
             texts: 0,
-            dates: BTreeMap::new(),
+            backup: None,
         };
         for n in 0..3 {
             world.add(world.folder, &format!("before {n}"), n).await;
@@ -124,6 +140,7 @@ impl World {
                 holds: BTreeMap::new(),
                 key: row.key,
                 filter: 40,
+                void: false,
             });
             world.rows.push(row);
         }
@@ -133,7 +150,53 @@ impl World {
     fn begin(&mut self) -> Collection {
         let folder = self.inbox();
         let nonce = self.next_nonce();
-        Collection::begin(nonce, State::new(folder.highest), self.now, 1, folder.uid_validity)
+        Collection::begin(nonce, State::new(folder.highest), self.now, self.epoch(), folder.uid_validity)
+    }
+
+    fn epoch(&self) -> u64 {
+        self.home.mailbox.store().epoch().unwrap()
+    }
+
+    /// Has a phone begin anew.
+    fn restart(&mut self, phone: usize) {
+        let row = self.begin();
+        let phone_is = &mut self.phones[phone];
+        (phone_is.key, phone_is.void) = (row.key, false);
+        phone_is.holds.clear();
+        self.rows[phone] = row;
+    }
+
+    /// Whether a phone's key is good, as a door finds out; else the phone begins anew, which only a restore
+    /// may have it do.
+    fn accepts(&mut self, phone: usize) -> bool {
+        let (epoch, uid_validity) = (self.epoch(), self.inbox().uid_validity);
+        let (row, key) = (&mut self.rows[phone], self.phones[phone].key);
+        let good = row.epoch == epoch && row.uid_validity == uid_validity && row.accept(key);
+        assert_eq!(good, !self.phones[phone].void, "a key is good until a restore, and no longer");
+        if !good {
+            self.restart(phone);
+        }
+        good
+    }
+
+    fn back_up(&mut self) {
+        let rows = copy_of(self.home.mailbox.store());
+        self.backup = Some(Backup { rows, collections: self.rows.clone() });
+    }
+
+    /// Copies the backup back. No folder gives out again what it has given out since.
+    fn restore(&mut self) {
+        let Some(Backup { rows, collections }) = self.backup.take() else { return };
+        let before = [self.folder, self.elsewhere].map(|id| self.home.folder(id));
+        self.home = self.home.with_rows(rows);
+        self.home.mailbox.restored().unwrap();
+        self.rows = collections;
+        self.phones.iter_mut().for_each(|phone| phone.void = true);
+        for was in before {
+            let is = self.home.folder(was.id);
+            assert!(is.uid_validity > was.uid_validity && is.highest > was.highest);
+            assert!(is.uid_next > was.uid_next);
+        }
     }
 
     fn inbox(&self) -> Folder {
@@ -151,11 +214,7 @@ impl World {
     }
 
     async fn add(&mut self, folder: FolderId, text: &str, age: i64) {
-        let date = self.now - age * DAY;
-        let placed = self.home.add(folder, text, date).await;
-        if folder == self.folder {
-            self.dates.insert(placed.uid, date);
-        }
+        self.home.add(folder, text, self.now - age * DAY).await;
     }
 
     fn uids(&self, folder: FolderId) -> Vec<Uid> {
@@ -187,7 +246,6 @@ impl World {
     /// A phone's request as a door serves it; `None` when the key is not known.
     async fn request(&mut self, phone: usize, commands: &[Command], window: usize) -> Answer {
         let (device, filter) = (self.phones[phone].device, self.phones[phone].filter);
-        assert!(self.rows[phone].accept(self.phones[phone].key), "the key was given and is valid");
         let given = std::mem::take(&mut self.rows[phone].given);
         let mut done = Vec::new();
         let mut adds = Vec::new();
@@ -340,6 +398,9 @@ impl Phone {
 }
 
 async fn exchange(world: &mut World, phone: usize, commands: &[Command], window: usize, lost: bool) {
+    if !world.accepts(phone) {
+        return;
+    }
     let answer = world.request(phone, commands, window).await;
     if !lost {
         world.phones[phone].take(answer, commands);
@@ -416,12 +477,13 @@ async fn step(world: &mut World, op: Op) {
             command(world, phone, vec![Command::Delete(uid)], lost, again).await;
         }
         Op::Filter { phone, days } => world.phones[phone].filter = days,
-        Op::Restart { phone } => {
-            let row = world.begin();
-            world.phones[phone].key = row.key;
-            world.phones[phone].holds.clear();
-            world.rows[phone] = row;
+        Op::Restart { phone } => world.restart(phone),
+        Op::Jump { days } => {
+            world.home.mailbox.clock().advance(days * DAY);
+            world.now += days * DAY;
         }
+        Op::Backup => world.back_up(),
+        Op::Restore => world.restore(),
     }
 }
 
@@ -457,6 +519,7 @@ async fn settle(world: &mut World) {
     for phone in 0..world.phones.len() {
         for round in 0.. {
             assert!(round < 400, "a phone never gets to the end");
+            world.accepts(phone);
             let answer = world.request(phone, &[], 4).await;
             let (more, quiet) = (answer.more, answer.steps.is_empty());
             world.phones[phone].take(answer, &[]);

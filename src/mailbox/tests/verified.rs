@@ -144,8 +144,10 @@ async fn rows_that_are_missing_or_too_many_are_found() {
         tx.delete(rows::owner_log_key(o, at));
     })
     .await;
-    planted("damaged log row", "is damaged: damaged data", |tx, _, f| tx.put(rows::log_key(f, Modseq(3)), vec![9]))
-        .await;
+    planted("damaged log row", "is damaged: damaged data", |tx, _, f| {
+        tx.put(rows::log_key(f, Modseq(3)), vec![9])
+    })
+    .await;
 }
 
 #[tokio::test]
