@@ -21,8 +21,11 @@ use parking_lot::{Mutex, RwLock};
 use super::engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit};
 use super::{Error, StoreOptions, journal, overlay};
 
-/// How long a reopening waits for readers of the old instance.
-const READERS_LEAVE: Duration = Duration::from_secs(5);
+/// How long a reopening waits for readers of the old instance; those that stay longer are waited for by
+/// trying again.
+const READERS_LEAVE: Duration = Duration::from_millis(100);
+/// Between two looks at whether they are gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Smaller values stay beside their keys.
 const SEPARATION_THRESHOLD: u32 = 1024;
 /// Most bytes of journal before the keyspaces that hold it up are flushed.
@@ -115,25 +118,31 @@ impl Fjall {
         self.open.read().clone().ok_or(Error::Stopped)
     }
 
-    /// Closes the database and opens it again, once nobody reads from it.
+    /// Closes the database and opens it again, once nobody reads from it. While somebody does, others may
+    /// begin to: the place is locked only when all are gone.
     fn reopen(&self) -> Result<Arc<Open>, Error> {
-        let mut place = self.open.write();
-        if let Some(old) = place.take() {
-            let mut waited = Duration::ZERO;
-            while Arc::strong_count(&old) > 1 {
-                if waited >= READERS_LEAVE {
-                    *place = Some(old);
-                    return Err(Error::Full);
+        let mut waited = Duration::ZERO;
+        loop {
+            if !self.is_read() {
+                let mut place = self.open.write();
+                // Whoever reads has taken it through the lock.
+                if place.as_ref().is_none_or(|open| Arc::strong_count(open) == 1) {
+                    drop(place.take());
+                    let open = self.open_database()?;
+                    *place = Some(open.clone());
+                    return Ok(open);
                 }
-                let step = Duration::from_millis(10);
-                std::thread::sleep(step);
-                waited += step;
             }
-            drop(old);
+            if waited >= READERS_LEAVE {
+                return Err(Error::Full);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            waited += LOOK_AGAIN;
         }
-        let open = self.open_database()?;
-        *place = Some(open.clone());
-        Ok(open)
+    }
+
+    fn is_read(&self) -> bool {
+        self.open.read().as_ref().is_some_and(|open| Arc::strong_count(open) > 1)
     }
 }
 
@@ -258,4 +267,47 @@ fn unusable(path: &Path, e: &FjallError) -> Error {
         FjallError::Io(io) => format!("{path}: {io}"),
         other => format!("{path} cannot be opened: {other}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recovery from a full disk waits for readers, and nobody waits for it.
+    #[test]
+    fn readers_are_not_kept_waiting_by_a_reopening_that_waits_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Fjall::open(&folder.path().join("fjall"), &StoreOptions::default()).unwrap());
+        let put = |value: &'static [u8]| {
+            let change = Change { space: Space::Rows, key: vec![7], value: Some(Bytes::from_static(value)) };
+            engine.commit(vec![change])
+        };
+        put(b"before").unwrap();
+        let reader = engine.snapshot().unwrap();
+        *engine.trouble.lock() = Some(Trouble::Background);
+        let recovering = std::thread::spawn({
+            let engine = engine.clone();
+            move || engine.recover(true)
+        });
+        let began = crate::clock::instant();
+        let mut longest = Duration::ZERO;
+        while !recovering.is_finished() {
+            let asked = crate::clock::instant();
+            assert!(engine.snapshot().unwrap().get(Space::Rows, &[7]).unwrap().is_some());
+            longest = longest.max(asked.elapsed());
+        }
+        assert!(matches!(recovering.join().unwrap(), Err(Error::Full)), "somebody reads");
+        assert!(
+            began.elapsed() < Duration::from_secs(2) && longest < Duration::from_millis(90),
+            "{longest:?}"
+        );
+        assert_eq!(reader.get(Space::Rows, &[7]).unwrap().as_deref(), Some(b"before".as_slice()));
+        drop(reader);
+        engine.recover(true).unwrap();
+        put(b"after").unwrap();
+        assert_eq!(
+            engine.snapshot().unwrap().get(Space::Rows, &[7]).unwrap().as_deref(),
+            Some(b"after".as_slice())
+        );
+    }
 }
