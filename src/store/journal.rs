@@ -11,15 +11,25 @@
 //! number), its entries (tag 2: value type, compression, keyspace, lengths of key, value and stored
 //! value, key, stored value; tag 4: keyspace), and an end (tag 3, XXH3 of the entries, four magic bytes).
 //! Numbers are little-endian.
+//!
+//! Values hold what others have sent, and may hold bytes that look like a batch. So what a torn batch says of
+//! its own lengths is believed: what follows is looked for behind its values, not in them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Error;
+use super::tx::KEY_MAX;
+use super::{Error, record};
 
 const MAGIC: &[u8; 4] = b"FJL\x03";
+/// Longest value: a row, or a body, which is shorter.
+const VALUE_MAX: usize = record::MAX_BYTES;
+/// The shortest batch: a start and an end.
+const BATCH_MIN: usize = 26;
+/// Sequence numbers that are used for other things than batches, between one batch and the next.
+const SEQUENCES_BESIDE: u64 = 1 << 16;
 
 /// Checks every journal in `folder`, and cuts off a torn batch that nothing follows.
 pub(super) fn mend(folder: &Path) -> Result<(), Error> {
@@ -99,12 +109,51 @@ fn walk(bytes: &[u8]) -> Whole {
     whole
 }
 
-/// True when a whole batch, later than `sequence`, stands somewhere behind the end of another.
+/// True when a whole batch, later than `sequence`, stands somewhere behind the end of another. `rest` begins with
+/// a torn one. A later batch is as much later as there is room for batches between.
 fn batch_follows(rest: &[u8], sequence: u64) -> bool {
+    let room = u64::try_from(rest.len() / BATCH_MIN).unwrap_or(u64::MAX);
+    let latest = sequence.saturating_add(room).saturating_add(SEQUENCES_BESIDE);
+    let rest = rest.get(torn(rest)..).unwrap_or_default();
     rest.windows(MAGIC.len()).enumerate().filter(|(_, window)| window == MAGIC).any(|(at, _)| {
         let behind = rest.get(at.saturating_add(MAGIC.len())..).and_then(Batch::read);
-        behind.is_some_and(|batch| batch.sequence > sequence)
+        behind.is_some_and(|batch| (sequence.saturating_add(1)..=latest).contains(&batch.sequence))
     })
+}
+
+/// How much of `rest` belongs to the entries of the torn batch it begins with, as far as they tell. All of it when
+/// the last one was cut.
+fn torn(rest: &[u8]) -> usize {
+    let mut left = rest;
+    let start = (take(&mut left), take(&mut left), take::<8>(&mut left));
+    let (Some([1]), Some(count), Some(_sequence)) = start else { return 0 };
+    for _ in 0..u32::from_le_bytes(count) {
+        let Some(length) = entry_length(left) else { break };
+        match left.get(length..) {
+            Some(behind) => left = behind,
+            None => return rest.len(),
+        }
+    }
+    rest.len().saturating_sub(left.len())
+}
+
+/// The length of the entry that `bytes` begin with, which may be more than there is. Nothing when it has none that
+/// we would write.
+fn entry_length(bytes: &[u8]) -> Option<usize> {
+    const KEYSPACE: usize = 9;
+    const HEADER: usize = 21;
+    match bytes.first()? {
+        2 => {
+            let mut rest = bytes.get(11..)?;
+            let key = usize::from(u16::from_le_bytes(take(&mut rest)?));
+            let _length_before_compression: [u8; 4] = take(&mut rest)?;
+            let value = usize::try_from(u32::from_le_bytes(take(&mut rest)?)).ok()?;
+            let ours = (1..=KEY_MAX).contains(&key) && value <= VALUE_MAX;
+            ours.then(|| HEADER.saturating_add(key).saturating_add(value))
+        }
+        4 => Some(KEYSPACE),
+        _ => None,
+    }
 }
 
 struct Batch {
@@ -222,6 +271,38 @@ mod tests {
         assert!(!batch_follows(&bytes[first..], 3), "an older one is no batch of this journal");
         let torn = &bytes[first..bytes.len() - 1];
         assert!(!batch_follows(torn, 1));
+    }
+
+    /// Somebody sends messages with batches in them, and the power fails while one is written.
+    #[test]
+    fn a_batch_in_a_message_is_no_batch() {
+        let forged = [b"Subject: x\r\n\r\n".as_slice(), MAGIC, &batch(4, b"forged"), &[7; 50]].concat();
+        let whole = batch(1, b"one");
+        let second = batch(2, &forged);
+        for cut in 1..second.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("0.jnl");
+            let journal = [whole.as_slice(), &second[..cut], &vec![0; 9000]].concat();
+            std::fs::write(&path, journal).unwrap();
+            mend(folder.path()).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at {cut}");
+        }
+        // Its checksum is wrong, and a true one follows: that is damage, not a torn end.
+        let mut damaged = second.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(!batch_follows(&damaged, 1));
+        damaged = second;
+        damaged[60] ^= 1;
+        assert!(!batch_follows(&damaged, 1));
+        assert!(batch_follows(&[damaged, batch(3, b"three")].concat(), 1));
+    }
+
+    #[test]
+    fn a_batch_from_nowhere_does_not_follow() {
+        let behind = |sequence| [b"no batch", MAGIC.as_slice(), &batch(sequence, b"x")].concat();
+        assert!(batch_follows(&behind(3), 1));
+        assert!(!batch_follows(&behind(1), 1));
+        assert!(!batch_follows(&behind(1 << 40), 1));
     }
 
     proptest! {

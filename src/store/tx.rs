@@ -93,7 +93,7 @@ pub struct Tx<'g> {
 }
 
 /// Longest key, in bytes.
-const KEY_MAX: usize = 1024;
+pub(super) const KEY_MAX: usize = 1024;
 
 impl<'g> Tx<'g> {
     pub(super) fn new(base: &'g dyn Snapshot, group: &'g Overlay, around: &'g Surroundings) -> Self {
