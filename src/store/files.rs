@@ -4,9 +4,12 @@
 //! the object store syncs the file and the folder it stands in, and we sync the folders above, since a
 //! folder that another thread has just made may not be durable yet.
 //!
-//! A *pin* keeps an object from being removed between its staging and the commit that refers to it.
+//! A *pin* keeps an object from being removed between its staging and the commit that refers to it. While one
+//! is removed, whoever stages just that one waits; nobody else does, and least of all the committer, which
+//! drops pins.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -19,7 +22,7 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::Error;
 use super::body::BodyId;
@@ -35,7 +38,20 @@ pub(super) struct Files {
     pins: Arc<Pins>,
 }
 
-type Pins = Mutex<HashMap<BodyId, usize>>;
+/// Which objects are held or being removed. The lock is never kept during I/O.
+#[derive(Default)]
+struct Pins {
+    held: Mutex<HashMap<BodyId, Hold>>,
+    removed: Condvar,
+}
+
+/// Why an object is left alone.
+enum Hold {
+    /// So many pins.
+    Pinned(usize),
+    /// It is being removed.
+    Removing,
+}
 
 /// Keeps one object from being removed.
 pub(super) struct Pin {
@@ -44,23 +60,56 @@ pub(super) struct Pin {
 }
 
 impl Pin {
+    /// Waits while the object is being removed.
     fn new(pins: &Arc<Pins>, id: BodyId) -> Self {
-        let mut held = pins.lock();
-        let count = held.entry(id).or_default();
-        *count = count.saturating_add(1);
-        Self { id, pins: pins.clone() }
+        let mut held = pins.held.lock();
+        loop {
+            match held.entry(id).or_insert(Hold::Pinned(0)) {
+                Hold::Pinned(count) => {
+                    *count = count.saturating_add(1);
+                    return Self { id, pins: pins.clone() };
+                }
+                Hold::Removing => pins.removed.wait(&mut held),
+            }
+        }
     }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut held = self.pins.lock();
-        if let Some(count) = held.get_mut(&self.id) {
+        let mut held = self.pins.held.lock();
+        if let Some(Hold::Pinned(count)) = held.get_mut(&self.id) {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 held.remove(&self.id);
             }
         }
+    }
+}
+
+/// Keeps an object from being pinned while it is removed.
+struct Removal<'p> {
+    id: BodyId,
+    pins: &'p Pins,
+}
+
+impl<'p> Removal<'p> {
+    /// Nothing when the object is pinned, or somebody else removes it.
+    fn begin(pins: &'p Pins, id: BodyId) -> Option<Self> {
+        match pins.held.lock().entry(id) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                place.insert(Hold::Removing);
+                Some(Self { id, pins })
+            }
+        }
+    }
+}
+
+impl Drop for Removal<'_> {
+    fn drop(&mut self) {
+        self.pins.held.lock().remove(&self.id);
+        self.pins.removed.notify_all();
     }
 }
 
@@ -83,14 +132,22 @@ impl Files {
     pub(super) fn put(&self, id: BodyId, body: Bytes) -> Result<Pin, Error> {
         let pin = Pin::new(&self.pins, id);
         fail_point!("body-before-write", fails);
-        // What has its name already has its content, too: that was synced before it was named.
-        if self.length(&id)? != Some(body.len()) {
+        // One that rotted since it was written is healed by being delivered again.
+        if !self.has(&id, &body)? {
             let (objects, path) = (self.objects.clone(), object_path(&id));
             wait(async move { objects.put(&path, body.into()).await })?.map_err(|e| write_error(&e))?;
         }
         self.sync_folders(&id)?;
         fail_point!("body-after-write", fails);
         Ok(pin)
+    }
+
+    /// Whether the object is there with this content.
+    fn has(&self, id: &BodyId, body: &Bytes) -> Result<bool, Error> {
+        if self.length(id)? != Some(body.len()) {
+            return Ok(false);
+        }
+        Ok(self.get(id).is_ok_and(|found| found == *body))
     }
 
     /// The length of the object, if it is there.
@@ -136,8 +193,8 @@ impl Files {
         id: &BodyId,
         is_wanted: impl FnOnce() -> Result<bool, Error>,
     ) -> Result<bool, Error> {
-        let held = self.pins.lock();
-        if held.contains_key(id) || is_wanted()? {
+        let Some(_removal) = Removal::begin(&self.pins, *id) else { return Ok(false) };
+        if is_wanted()? {
             return Ok(false);
         }
         let (objects, path) = (self.objects.clone(), object_path(id));
@@ -249,5 +306,65 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
             Poll::Ready(out) => return out,
             Poll::Pending => std::thread::park(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// While one object is removed, pins of others come and go; a stager of just that one waits for the end.
+    #[test]
+    fn a_removal_keeps_nobody_waiting_but_who_stages_the_same() {
+        let files = Files::in_memory();
+        let (one, other) = (BodyId([1; 32]), BodyId([2; 32]));
+        drop(files.put(one, Bytes::from_static(b"one")).unwrap());
+        let pinned = files.put(other, Bytes::from_static(b"other")).unwrap();
+        let (go, wait) = channel::<()>();
+        let (begun, begins) = channel::<()>();
+        let (staged, stages) = channel();
+        std::thread::scope(|scope| {
+            let files = &files;
+            let removal = scope.spawn(move || {
+                files.remove_unless(&one, || {
+                    begun.send(()).unwrap();
+                    wait.recv_timeout(PATIENCE).unwrap();
+                    Ok(false)
+                })
+            });
+            begins.recv_timeout(PATIENCE).unwrap();
+            assert!(!files.remove_unless(&one, || Ok(false)).unwrap(), "somebody does it already");
+            assert!(!files.remove_unless(&other, || Ok(false)).unwrap(), "it is pinned");
+            drop(pinned);
+            scope.spawn(move || staged.send(files.put(one, Bytes::from_static(b"one")).unwrap()).unwrap());
+            assert!(stages.recv_timeout(SOON).is_err(), "it is being removed");
+            go.send(()).unwrap();
+            assert!(removal.join().unwrap().unwrap());
+            let pin = stages.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(files.get(&one).unwrap(), "one");
+            assert!(!files.remove_unless(&one, || Ok(false)).unwrap());
+            drop(pin);
+        });
+        assert!(files.remove_unless(&one, || Ok(false)).unwrap());
+        assert!(files.pins.held.lock().is_empty());
+    }
+
+    #[test]
+    fn an_object_that_rotted_is_healed_by_being_staged_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::local(folder.path()).unwrap();
+        let id = BodyId([0xAB; 32]);
+        drop(files.put(id, Bytes::from_static(b"sound")).unwrap());
+        let hex = id.to_string();
+        std::fs::write(folder.path().join("ab/ab").join(hex), b"rotte").unwrap();
+        assert_eq!(files.get(&id).unwrap(), "rotte");
+        drop(files.put(id, Bytes::from_static(b"sound")).unwrap());
+        assert_eq!(files.get(&id).unwrap(), "sound");
     }
 }
