@@ -211,12 +211,9 @@ impl Store {
             };
             Verdict {
                 keep: result.is_ok(),
-                tell: Box::new(move |commit| {
-                    answer(match commit {
-                        Ok(()) => result,
-                        Err(e) => result.and(Err(e.into())),
-                    });
-                }),
+                // A refusal, too, may rest on what others of the group wrote: when that was not kept, it
+                // says nothing.
+                tell: Box::new(move |commit| answer(commit.map_err(E::from).and(result))),
             }
         });
         self.inner.committer.submit(Job { grows, run });

@@ -54,6 +54,29 @@ fn a_refusal_for_want_of_space_is_clean() {
     assert_eq!(case.engine.recoveries(), 0);
 }
 
+/// A refusal that rests on a transaction of the same group, which was not kept, is none.
+#[test]
+fn a_refusal_in_a_group_that_was_not_kept_is_not_told_as_certain() {
+    let case = case();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let gate = case.store.write_async::<_, Error, _>(move |_| {
+        // The sender lives until the group is queued.
+        let _ = wait.recv();
+        Ok(())
+    });
+    let first = case.store.write_async(row);
+    let second = case.store.write_async::<(), _, _>(|tx| match tx.get(b"\xF0row")? {
+        Some(_) => Err(Error::Unusable("it is there already".into())),
+        None => Ok(()),
+    });
+    case.engine.plan([Fault::Refused(Error::Full)]);
+    drop(go);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let outcomes = runtime.block_on(async { (gate.await, first.await, second.await) });
+    assert!(matches!(outcomes.1, Err(Error::Full)));
+    assert!(matches!(outcomes.2, Err(Error::Full)), "{:?}", outcomes.2);
+}
+
 #[test]
 fn an_unknown_outcome_is_told_as_such_and_stops_the_store() {
     let case = case();
