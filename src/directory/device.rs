@@ -324,25 +324,15 @@ pub fn forget(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error
 
 /// Forgets all devices of an account, which is being deleted.
 pub(super) fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
-    for table in [
-        Table::Device,
-        Table::CollectionState,
-        Table::HierarchyState,
-        Table::RememberedPing,
-        Table::RememberedSync,
-        Table::SentClientId,
-    ] {
+    for table in Table::OF_DEVICES {
         delete_range(tx, Key::of(table).u64(account.0))?;
     }
     Ok(())
 }
 
 fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), store::Error> {
-    for table in [Table::CollectionState, Table::SentClientId] {
+    for table in Table::OF_DEVICES {
         delete_range(tx, Key::of(table).u64(account.0).text(id))?;
-    }
-    for table in [Table::Device, Table::HierarchyState, Table::RememberedPing, Table::RememberedSync] {
-        tx.delete(key(table, account, id));
     }
     Ok(())
 }

@@ -185,14 +185,7 @@ impl MailTx<'_, '_> {
             return Ok(true);
         }
         // What damaged items have left behind is among these.
-        for table in [
-            Table::Item,
-            Table::Record,
-            Table::ChangeLog,
-            Table::FilterDate,
-            Table::DavName,
-            Table::SeenOverlay,
-        ] {
+        for table in Table::OF_FOLDERS {
             let keys = keys(&*self.store(), &Key::of(table).u64(id.0), most)?;
             let left = keys.len() == most;
             for key in keys {
@@ -263,7 +256,7 @@ impl MailTx<'_, '_> {
         if self.purge_grants_to(owner.0, most)? {
             return Ok(true);
         }
-        for table in [Table::Thread, Table::IcalUid, Table::OwnerLog, Table::FolderName, Table::TreeLog] {
+        for table in Table::OF_OWNERS {
             let keys = keys(&*self.store(), &Key::of(table).u64(owner.0), most)?;
             let left = keys.len() == most;
             keys.into_iter().for_each(|key| self.store().delete(key));

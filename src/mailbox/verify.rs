@@ -245,14 +245,7 @@ impl Check<'_> {
 
     /// No rows of folders or owners that are not there.
     fn strays(&mut self, folders: &BTreeSet<u64>) -> Result<(), Error> {
-        for table in [
-            Table::Item,
-            Table::Record,
-            Table::ChangeLog,
-            Table::FilterDate,
-            Table::DavName,
-            Table::SeenOverlay,
-        ] {
+        for table in Table::OF_FOLDERS {
             for id in ids(self.from, table)? {
                 if !folders.contains(&id) {
                     self.differs(
@@ -263,15 +256,7 @@ impl Check<'_> {
             }
         }
         let owners: BTreeSet<u64> = ids(self.from, Table::Owner)?.into_iter().collect();
-        for table in [
-            Table::FolderName,
-            Table::TreeLog,
-            Table::OwnerLog,
-            Table::IcalUid,
-            Table::Expunged,
-            Table::Thread,
-            Table::RemovedOwner,
-        ] {
+        for table in Table::OF_OWNERS.into_iter().chain([Table::Expunged, Table::RemovedOwner]) {
             for id in ids(self.from, table)? {
                 if !owners.contains(&id) {
                     self.differs(

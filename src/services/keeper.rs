@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::Services;
@@ -20,7 +21,7 @@ use crate::mailbox::{
 };
 use crate::net::Shutdown;
 use crate::store::keys::{Key, Table};
-use crate::store::{Collector, Cursor, Graces, Order, Read, Swept, record, sweep};
+use crate::store::{self, Collector, Cursor, Graces, Order, Read, Swept, record, sweep};
 
 /// Rows that one step looks at.
 const LOOK: usize = 1_000;
@@ -34,6 +35,8 @@ const START_AFTER: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(25);
 /// How much longer than a step the rest after it is.
 const RESTS: u32 = 4;
+/// How long a round waits after the store refused a change.
+const AFTER_REFUSAL: Millis = MINUTE;
 /// The longest rest: a clock that was set is noticed after this.
 const REST_MAX: Duration = Duration::from_secs(60);
 
@@ -122,6 +125,15 @@ enum Work {
     ClientIds(Vec<Vec<u8>>),
 }
 
+impl Round {
+    /// Begins again after a while.
+    fn end(&mut self, now: Millis) {
+        self.due = now.saturating_add(self.task.every());
+        self.place = Place::Start;
+        self.work.clear();
+    }
+}
+
 impl Keeper {
     /// A keeper of a server's store, by `[store]`.
     pub fn new(services: &Services) -> Self {
@@ -189,15 +201,24 @@ impl Keeper {
         let first = self.rounds.iter().enumerate().min_by_key(|(_, round)| round.due);
         let Some((n, _)) = first.filter(|(_, round)| round.due <= now) else { return self.until_due(now) };
         let mut round = self.rounds.remove(n);
-        let ended = self.advance(&mut round, now).unwrap_or_else(|error| {
-            tracing::error!(task = ?round.task, %error, "the keeper cannot go on with this round");
-            true
-        });
         // What goes on stands behind all that waits, so that everything has its turn.
         round.due = now;
-        if ended {
-            round = Round { due: now.saturating_add(round.task.every()), place: Place::Start, ..round };
-            round.work.clear();
+        match catch_unwind(AssertUnwindSafe(|| self.advance(&mut round, now))) {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => round.end(now),
+            Ok(Err(error)) if is_refusal(&error) => {
+                tracing::warn!(task = ?round.task, %error, "the keeper waits for the store");
+                round.due = now.saturating_add(AFTER_REFUSAL);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(task = ?round.task, %error, "the keeper cannot go on with this round");
+                round.end(now);
+            }
+            // A bug in one task must not end all for good.
+            Err(_) => {
+                tracing::error!(task = ?round.task, "the keeper panicked in this round");
+                round.end(now);
+            }
         }
         self.rounds.push(round);
         self.until_due(now)
@@ -219,6 +240,10 @@ impl Keeper {
             match self.work(&work, now) {
                 Ok(true) => round.work.push_front(work),
                 Ok(false) => {}
+                Err(error) if is_refusal(&error) => {
+                    round.work.push_front(work);
+                    return Err(error);
+                }
                 // One damaged folder must not keep it from all others.
                 Err(error) => tracing::error!(?work, %error, "the keeper passes over something"),
             }
@@ -313,7 +338,7 @@ impl Keeper {
     /// What an account's devices had goes first: the owner is the last to tell that there is more.
     fn purge_owner(&self, owner: OwnerId) -> Result<bool, Error> {
         self.change(move |tx| {
-            for table in OF_DEVICES {
+            for table in Table::OF_DEVICES {
                 let mut keys = Vec::new();
                 tx.store().scan(&Key::of(table).u64(owner.0).range(), Order::Forward, &mut |key, _| {
                     keys.push(key.to_vec());
@@ -343,15 +368,11 @@ impl Keeper {
     }
 }
 
-/// What is kept for each device of an account.
-const OF_DEVICES: [Table; 6] = [
-    Table::Device,
-    Table::CollectionState,
-    Table::HierarchyState,
-    Table::RememberedPing,
-    Table::RememberedSync,
-    Table::SentClientId,
-];
+/// True when the store takes no change now, whatever it is.
+fn is_refusal(error: &Error) -> bool {
+    use store::Error::{Full, Stopped, Unknown};
+    matches!(error, Error::Store(Full | Stopped | Unknown(_)))
+}
 
 /// Each thing found is work of its own.
 fn each<T>(swept: Swept<T>, work: fn(T) -> Work) -> (Vec<Work>, Option<Cursor>) {

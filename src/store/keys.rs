@@ -103,6 +103,24 @@ pub enum Table {
     QueueSchedule = 0x61,
 }
 
+impl Table {
+    /// What is kept for each device of an account; the keys begin with account and device id.
+    pub const OF_DEVICES: [Self; 6] = [
+        Self::Device,
+        Self::CollectionState,
+        Self::HierarchyState,
+        Self::RememberedPing,
+        Self::RememberedSync,
+        Self::SentClientId,
+    ];
+    /// What a folder holds; the keys begin with the folder.
+    pub const OF_FOLDERS: [Self; 6] =
+        [Self::Item, Self::Record, Self::ChangeLog, Self::FilterDate, Self::DavName, Self::SeenOverlay];
+    /// What an owner has beside its folders; the keys begin with the owner.
+    pub const OF_OWNERS: [Self; 5] =
+        [Self::Thread, Self::IcalUid, Self::OwnerLog, Self::FolderName, Self::TreeLog];
+}
+
 /// Builds one key, part by part.
 #[derive(Clone, Debug)]
 pub struct Key(Vec<u8>);

@@ -1,11 +1,15 @@
 //! The keeper over a store in memory, by a clock that the tests set.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 
 use super::*;
 use crate::clock::Clock;
 use crate::mailbox::{Flags, NewFolder, NewItem, Placed, Role, ThreadKeys, expunged};
-use crate::store::{Depth, Store};
+use crate::store::faulty::{Fault, Faulty};
+use crate::store::{Change, Depth, Engine, Memory, Snapshot, Store};
 
 const OWNER: OwnerId = OwnerId(7);
 
@@ -17,8 +21,12 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
+        Self::over(Arc::new(Memory::default()))
+    }
+
+    fn over(engine: Arc<dyn Engine>) -> Self {
         let clock = Clock::set(1_800_000_000_000);
-        let mailbox = Mailbox::new(Store::in_memory_at(&clock).unwrap(), clock.clone());
+        let mailbox = Mailbox::new(Store::over_at(engine, &clock).unwrap(), clock.clone());
         let graces = Graces { dying: MINUTE, orphan: DAY };
         let case = Self { clock, keeper: Keeper::over(mailbox.clone(), Ages::default(), graces), mailbox };
         case.act(|tx| tx.create_owner(OWNER, None));
@@ -193,7 +201,7 @@ fn nothing_is_left_of_a_removed_owner() {
     }
     case.add(case.inbox(OWNER), "mine");
     case.act(move |tx| {
-        for table in OF_DEVICES {
+        for table in Table::OF_DEVICES {
             for owner in [OWNER, other] {
                 for n in 0..CHANGE as u64 + 3 {
                     let value = record::encode(1, &(1_900_000_000_000_i64, n));
@@ -208,7 +216,7 @@ fn nothing_is_left_of_a_removed_owner() {
     case.check();
     assert_eq!(case.rows(Table::RemovedOwner), 0);
     assert_eq!((case.rows(Table::Owner), case.rows(Table::Item), case.rows(Table::Expunged)), (1, 1, 0));
-    for table in OF_DEVICES {
+    for table in Table::OF_DEVICES {
         assert_eq!(case.rows(table), CHANGE + 3, "{table:?}");
     }
     case.days(1);
@@ -263,6 +271,50 @@ fn a_clock_that_goes_back_puts_nothing_off() {
     assert!(case.keeper.step() <= Duration::from_secs(10));
     case.clock.advance(15 * DAY);
     while case.keeper.step().is_zero() {}
+    assert_eq!(case.rows(Table::Expunged), 0);
+}
+
+#[test]
+fn work_that_the_store_refuses_for_now_is_done_later() {
+    let engine = Arc::new(Faulty::over(Arc::new(Memory::default())));
+    let mut case = Case::over(engine.clone());
+    let item = case.add(case.inbox(OWNER), "x");
+    case.expunge(item);
+    case.clock.advance(15 * DAY);
+    engine.plan([Fault::Refused(store::Error::Full)]);
+    while case.keeper.step().is_zero() {}
+    assert_eq!(case.rows(Table::Expunged), 1);
+    case.clock.advance(AFTER_REFUSAL);
+    while case.keeper.step().is_zero() {}
+    assert_eq!(case.rows(Table::Expunged), 0, "within a minute, not in the next round");
+}
+
+/// An engine whose readers meet a bug when told to.
+struct Buggy(Memory, AtomicBool);
+
+impl Engine for Buggy {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, store::Error> {
+        assert!(!self.1.load(Ordering::Acquire), "a bug");
+        self.0.snapshot()
+    }
+
+    fn commit(&self, batch: Vec<Change>) -> Result<(), store::Error> {
+        self.0.commit(batch)
+    }
+}
+
+#[test]
+fn a_bug_ends_a_round_and_not_the_keeper() {
+    let engine = Arc::new(Buggy(Memory::default(), AtomicBool::new(false)));
+    let mut case = Case::over(engine.clone());
+    let item = case.add(case.inbox(OWNER), "x");
+    case.expunge(item);
+    case.clock.advance(15 * DAY);
+    engine.1.store(true, Ordering::Release);
+    while case.keeper.step().is_zero() {}
+    engine.1.store(false, Ordering::Release);
+    assert_eq!((case.rows(Table::Expunged), case.keeper.rounds.len()), (1, Task::ALL.len()));
+    case.keeper.pass();
     assert_eq!(case.rows(Table::Expunged), 0);
 }
 
