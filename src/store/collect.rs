@@ -57,7 +57,8 @@ pub struct Collector {
     after: Option<BodyId>,
     /// Bodies it has marked, the earliest first.
     dying: VecDeque<(Millis, BodyId)>,
-    folder: u8,
+    /// The inner folder of objects that is looked at next, by the first four digits of names.
+    folder: u16,
     seeker: Seeker,
 }
 
@@ -71,7 +72,7 @@ impl Collector {
     }
 
     /// Looks at up to `limit` bodies: those that have lost a reference, those whose grace is over, and
-    /// the next of a scan over all; and at one of 256 folders of objects. Blocks.
+    /// the next of a scan over all; and at the next of all files. Blocks.
     pub fn step(&mut self, limit: usize) -> Result<Collected, Error> {
         let now = self.store.clock().now();
         let mut done = Collected { seeking: self.seeker.step(&self.store)?, ..Collected::default() };
@@ -86,7 +87,7 @@ impl Collector {
         let (unmarked, due) = self.sort(suspects, now)?;
         done.marked = self.mark(unmarked, now)?;
         done.removed = self.remove(due, now)?;
-        done.orphans = self.sweep(now)?;
+        done.orphans = self.sweep(limit, now)?;
         Ok(done)
     }
 
@@ -173,14 +174,16 @@ impl Collector {
         })
     }
 
-    /// Removes old files of one folder that no row speaks of.
-    fn sweep(&mut self, now: Millis) -> Result<usize, Error> {
-        let found = self.store.bodies().files.list(self.folder)?;
-        self.folder = self.folder.wrapping_add(1);
+    /// Removes old files that no row speaks of, among about the next `limit`, all of one outer folder.
+    fn sweep(&mut self, limit: usize, now: Millis) -> Result<usize, Error> {
+        let (found, next) = self.store.bodies().files.list(self.folder, limit)?;
+        self.folder = next;
+        let reader = self.store.read()?;
         let mut swept = 0;
         for file in found.into_iter().filter(|f| is_over(f.modified, self.graces.orphan, now)) {
             let gone = match &file.id {
-                Some(id) => self.remove_object(id)?,
+                // Nearly all of them are spoken of; the others are looked at again before they go.
+                Some(id) => Meta::of(&reader, id)?.is_none() && self.remove_object(id)?,
                 None => std::fs::remove_file(&file.path).is_ok(),
             };
             swept += usize::from(gone);
@@ -367,7 +370,7 @@ mod tests {
 
         let mut collector = Collector::new(store.clone(), Graces { dying: 0, orphan: 60_000 });
         let round = |collector: &mut Collector| -> usize {
-            (0..256).map(|_| collector.step(10).unwrap().orphans).sum()
+            (0..300).map(|_| collector.step(10).unwrap().orphans).sum()
         };
         let orphan_path = path(&orphan.id());
         assert_eq!(round(&mut collector), 0, "they are young");

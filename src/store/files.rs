@@ -204,20 +204,32 @@ impl Files {
         }
     }
 
-    /// The objects and the remains of interrupted writes in the outer folder `first`, with the time
-    /// of their last change. Empty when the objects are not files.
-    pub(super) fn list(&self, first: u8) -> Result<Vec<Found>, Error> {
-        let Some(root) = &self.root else { return Ok(Vec::new()) };
+    /// The objects and the remains of interrupted writes, with the time of their last change, from the inner
+    /// folder `at` on: whole folders until there are `most` of them, at most to the end of the outer folder.
+    /// Answers where to go on, too. Empty when the objects are not files.
+    pub(super) fn list(&self, at: u16, most: usize) -> Result<(Vec<Found>, u16), Error> {
+        let [first, second] = at.to_be_bytes();
+        let next = u16::from_be_bytes([first.wrapping_add(1), 0]);
+        let Some(root) = &self.root else { return Ok((Vec::new(), next)) };
+        let mut inner: Vec<(u8, PathBuf)> = entries(&root.join(format!("{first:02x}")))?
+            .into_iter()
+            .filter_map(|path| Some((u8::from_str_radix(path.file_name()?.to_str()?, 16).ok()?, path)))
+            .filter(|(name, _)| *name >= second)
+            .collect();
+        inner.sort_unstable();
         let mut found = Vec::new();
-        for inner in entries(&root.join(format!("{first:02x}")))? {
-            for path in entries(&inner)? {
+        for (name, folder) in inner {
+            if found.len() >= most {
+                return Ok((found, u16::from_be_bytes([first, name])));
+            }
+            for path in entries(&folder)? {
                 // An entry may vanish while we look.
                 let Some(modified) = modified(&path) else { continue };
                 let id = path.file_name().and_then(|n| n.to_str()).and_then(BodyId::parse);
                 found.push(Found { path, id, modified });
             }
         }
-        Ok(found)
+        Ok((found, next))
     }
 }
 
@@ -353,6 +365,32 @@ mod tests {
         });
         assert!(files.remove_unless(&one, || Ok(false)).unwrap());
         assert!(files.pins.held.lock().is_empty());
+    }
+
+    #[test]
+    fn every_object_is_listed_once_whatever_the_size_of_a_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::local(folder.path()).unwrap();
+        for n in 0..60_u8 {
+            let mut id = [n; 32];
+            (id[0], id[1]) = (n % 3, n % 5);
+            drop(files.put(BodyId(id), Bytes::from_static(b"x")).unwrap());
+        }
+        for most in [1, 5, 100] {
+            let (mut seen, mut at, mut looks) = (Vec::new(), 0, 0);
+            loop {
+                let (found, next) = files.list(at, most).unwrap();
+                assert!(found.len() < most + 4, "one inner folder more at most");
+                seen.extend(found.into_iter().map(|found| found.id.unwrap()));
+                (at, looks) = (next, looks + 1);
+                if at == 0 {
+                    break;
+                }
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), 60, "{looks} looks of {most}");
+        }
     }
 
     #[test]

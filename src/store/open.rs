@@ -134,11 +134,12 @@ pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)?;
     // How many of the parents are new is not known; syncing an old one costs nothing.
-    path.ancestors().skip(1).take(3).filter(|p| !p.as_os_str().is_empty()).try_for_each(sync_folder)
+    path.ancestors().skip(1).take(3).try_for_each(sync_folder)
 }
 
-/// Makes the entries of a folder durable.
+/// Makes the entries of a folder durable. The folder above a relative path's first is the one we are in.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 

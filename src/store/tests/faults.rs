@@ -188,7 +188,8 @@ fn a_panic_of_the_engine_is_a_failure() {
     }
     let store = Store::over(Arc::new(Broken(Memory::default())), Box::new(|| true)).unwrap();
     assert!(matches!(write(&store, row), Err(Error::Unknown(_))));
-    assert!(matches!(write(&store, row), Err(Error::Stopped)));
+    // One that comes while the committer ends is lost with its queue.
+    assert!(matches!(write(&store, row), Err(Error::Stopped | Error::Unknown(_))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime
         .block_on(async { tokio::time::timeout(Duration::from_secs(5), store.wait_failed()).await })
