@@ -33,7 +33,8 @@ pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 pub use item::{Expunged, Flags, Item, LogRow, ThreadKeys};
 pub use notify::{Notifier, Place, Watch};
 pub use purge::{
-    ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge, removed_owners,
+    Leftover, ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge,
+    removed_owners, seen_by_nobody, states_of_nothing,
 };
 pub use recover::{ExpungedId, expunged, expunged_record};
 pub use restored::Restored;

@@ -31,6 +31,10 @@ pub struct Tombstone {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ThreadEntry(Vec<u8>);
 
+/// A row that outlived what it belonged to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leftover(Vec<u8>);
+
 /// Owners with expunged items older than `before`, of up to `most` owners that have any.
 pub fn owners_to_purge(
     from: &dyn Read,
@@ -94,6 +98,49 @@ pub fn old_threads(
     Ok(sweep(from, Table::Thread, after, most, |key, value| {
         is_old_thread(value, before).then(|| ThreadEntry(key.to_vec()))
     })?)
+}
+
+/// Seen states of users who are gone, among the next `most`.
+pub fn seen_by_nobody(
+    from: &dyn Read,
+    after: Option<&Cursor>,
+    most: usize,
+) -> Result<Swept<Leftover>, Error> {
+    left_over(from, Table::SeenOverlay, after, most, |parts| {
+        let user = parts.u64().and_then(|_| parts.u64())?;
+        Some(rows::owner_key(OwnerId(user)))
+    })
+}
+
+/// What devices keep of folders that are gone, among the next `most`.
+pub fn states_of_nothing(
+    from: &dyn Read,
+    after: Option<&Cursor>,
+    most: usize,
+) -> Result<Swept<Leftover>, Error> {
+    left_over(from, Table::CollectionState, after, most, |parts| {
+        let folder = parts.u64().and_then(|_| parts.text()).and_then(|_| parts.u64())?;
+        Some(rows::folder_key(FolderId(folder)))
+    })
+}
+
+/// Rows whose `owner`, the key of another row, is not there.
+fn left_over(
+    from: &dyn Read,
+    table: Table,
+    after: Option<&Cursor>,
+    most: usize,
+    owner: fn(&mut Parts<'_>) -> Option<Vec<u8>>,
+) -> Result<Swept<Leftover>, Error> {
+    let mut failed = None;
+    let swept = sweep(from, table, after, most, |key, _| match from.get(&owner(&mut Parts::of(key))?) {
+        Ok(found) => found.is_none().then(|| Leftover(key.to_vec())),
+        Err(e) => {
+            failed = Some(e);
+            None
+        }
+    })?;
+    failed.map_or(Ok(swept), |e| Err(e.into()))
 }
 
 /// Owners that were removed and still have rows, at most `most`.
@@ -173,6 +220,14 @@ impl MailTx<'_, '_> {
         Ok(())
     }
 
+    /// Removes what was left over.
+    pub fn purge_leftovers(&mut self, due: &[Leftover]) -> Result<(), Error> {
+        self.system_only()?;
+        // Ids are never used again: what is gone stays gone.
+        due.iter().for_each(|Leftover(key)| self.store().delete(key.clone()));
+        Ok(())
+    }
+
     /// Removes what a deleted folder held, about `most` rows, and at last the folder itself. True when
     /// something is left.
     pub fn purge_folder(&mut self, id: FolderId, before: Millis, most: usize) -> Result<bool, Error> {
@@ -198,6 +253,7 @@ impl MailTx<'_, '_> {
                 return Ok(true);
             }
         }
+        self.forget_folder(&folder)?;
         // What is still counted were damaged items.
         if let Some(left) = self.raw_folder_row(id)?.map(|row| row.bytes) {
             let owner = self.owner_row(folder.owner)?;
@@ -205,6 +261,17 @@ impl MailTx<'_, '_> {
         }
         self.remove_folder_row(id);
         Ok(false)
+    }
+
+    /// Removes what the tree log tells of a folder that is gone, unless the log ends there.
+    fn forget_folder(&mut self, folder: &Folder) -> Result<(), Error> {
+        let last = rows::tree_key(folder.owner, self.owner_row(folder.owner)?.tree);
+        for key in rows::tree_keys_of(&*self.store(), folder.owner, folder.id)? {
+            if key != last {
+                self.store().delete(key);
+            }
+        }
+        Ok(())
     }
 
     /// Removes up to `most` items of a deleted folder. True when some may be left.
@@ -277,10 +344,6 @@ impl MailTx<'_, '_> {
             let mut parts = Parts::of(&key);
             let folder = parts.u64().and_then(|_| parts.u64()).map_or(FolderId::TOP, FolderId);
             self.store().delete(key);
-            for key in keys(&*self.store(), &Key::of(Table::SeenOverlay).u64(folder.0).u64(principal), most)?
-            {
-                self.store().delete(key);
-            }
             let Some(row) = self.raw_folder_row(folder)? else { continue };
             row.grants.retain(|grant| grant.grantee != principal);
             if row.deleted.is_none() {

@@ -5,7 +5,7 @@ use std::ops::{Bound, ControlFlow};
 use bytes::Bytes;
 
 use super::error::Error;
-use super::folder::{Folder, Owner};
+use super::folder::{Folder, Owner, TreeChange};
 use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
 use super::item::{Item, LogRow};
 use super::sync::Position;
@@ -186,6 +186,18 @@ pub(super) fn folder_ids(
         ControlFlow::Continue(())
     })?;
     Ok(ids)
+}
+
+/// Where an owner's tree log tells of a folder.
+pub(super) fn tree_keys_of(from: &dyn Read, owner: OwnerId, folder: FolderId) -> Result<Vec<Vec<u8>>, Error> {
+    let mut keys = Vec::new();
+    from.scan(&Key::of(Table::TreeLog).u64(owner.0).range(), Order::Forward, &mut |key, value| {
+        if read::<TreeChange>(value).is_ok_and(|change| change.folder == folder) {
+            keys.push(key.to_vec());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(keys)
 }
 
 /// An item's row.

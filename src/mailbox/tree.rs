@@ -9,6 +9,7 @@ use super::item::{Flags, Item};
 use super::rows;
 use super::tx::{Granted, MailTx};
 use crate::policy::{Grant, Rights};
+use crate::store::Read;
 
 /// A folder about to be made.
 #[derive(Clone, Debug)]
@@ -157,6 +158,9 @@ impl<'g> MailTx<'_, 'g> {
         if self.depth(new.parent)? >= DEPTH_MAX {
             return Err(Error::Invalid("folders cannot be nested that deeply"));
         }
+        if self.store().get(&rows::removed_key(owner))?.is_some() {
+            return Err(Error::Missing);
+        }
         if rows::by_name(&*self.store(), owner, new.parent, new.name)?.is_some() {
             return Err(Error::Exists);
         }
@@ -225,7 +229,12 @@ impl<'g> MailTx<'_, 'g> {
         Ok(())
     }
 
+    /// Logs a change of a folder. The log has one row a folder, of its latest change: it grows with the
+    /// folders, not with what happens to them.
     pub(super) fn log_tree(&mut self, owner: OwnerId, folder: FolderId, deleted: bool) -> Result<(), Error> {
+        for key in rows::tree_keys_of(&*self.store(), owner, folder)? {
+            self.store().delete(key);
+        }
         let at = self.next_owner_modseq(owner)?;
         self.owner_row(owner)?.tree = at;
         self.store().put(rows::tree_key(owner, at), rows::row(&TreeChange { folder, deleted }));

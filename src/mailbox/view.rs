@@ -1,10 +1,10 @@
 //! Reading: one snapshot, seen with the rights of whoever acts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Bound, ControlFlow};
 
 use super::error::Error;
-use super::folder::{Folder, Owner, Role};
+use super::folder::{DEPTH_MAX, Folder, Owner, Role};
 use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
 use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
@@ -81,8 +81,12 @@ impl View {
 
     /// The owner's folder with `role`.
     pub fn by_role(&self, owner: OwnerId, role: Role) -> Result<Folder, Error> {
-        let folders = self.folders(owner)?;
-        folders.into_iter().map(|seen| seen.folder).find(|f| f.role == role).ok_or(Error::Missing)
+        for id in rows::folder_ids(&self.reader, owner, None)? {
+            if rows::folder(&self.reader, id)?.is_some_and(|folder| folder.role == role) {
+                return Ok(self.folder(id)?.folder);
+            }
+        }
+        Err(Error::Missing)
     }
 
     /// The folder called `name` below `parent`; case does not count.
@@ -230,20 +234,15 @@ impl View {
 }
 
 /// Sorts folders so that each stands after its parent, keeping their order otherwise.
-fn parents_first(mut rest: Vec<Seen>) -> Vec<Seen> {
-    let mut sorted: Vec<Seen> = Vec::with_capacity(rest.len());
-    loop {
-        let waits =
-            |seen: &Seen, rest: &[Seen]| rest.iter().any(|other| other.folder.id == seen.folder.parent);
-        let (ready, later): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|seen| !waits(seen, &rest));
-        if ready.is_empty() {
-            // Only a loop in damaged data is left; it is shown as it is.
-            sorted.extend(later);
-            return sorted;
-        }
-        sorted.extend(ready);
-        rest = later;
-    }
+fn parents_first(mut folders: Vec<Seen>) -> Vec<Seen> {
+    let parents: HashMap<FolderId, FolderId> =
+        folders.iter().map(|seen| (seen.folder.id, seen.folder.parent)).collect();
+    folders.sort_by_cached_key(|seen| {
+        let above = std::iter::successors(parents.get(&seen.folder.id), |above| parents.get(above));
+        // A loop, which only damaged data has, is as deep as can be.
+        above.take(DEPTH_MAX).count()
+    });
+    folders
 }
 
 /// A folder in a snapshot, as the synchronisation sees it.

@@ -17,7 +17,7 @@ use super::Services;
 use crate::clock::{self, Millis};
 use crate::config::Store as Ages;
 use crate::mailbox::{
-    self, Acting, Error, FolderId, MailTx, Mailbox, Origin, OwnerId, ThreadEntry, Tombstone,
+    self, Acting, Error, FolderId, Leftover, MailTx, Mailbox, Origin, OwnerId, ThreadEntry, Tombstone,
 };
 use crate::net::Shutdown;
 use crate::store::keys::{Key, Table};
@@ -71,18 +71,24 @@ enum Task {
     Threads,
     /// ClientIds of old.
     ClientIds,
+    /// Seen states of users who are gone.
+    Seen,
+    /// What devices keep of folders that are gone.
+    States,
     /// Bodies that nothing refers to.
     Bodies,
 }
 
 impl Task {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::RemovedOwners,
         Self::Expunged,
         Self::Folders,
         Self::Tombstones,
         Self::Threads,
         Self::ClientIds,
+        Self::Seen,
+        Self::States,
         Self::Bodies,
     ];
 
@@ -92,7 +98,7 @@ impl Task {
             Self::Bodies => 10_000,
             Self::RemovedOwners => MINUTE,
             Self::Expunged | Self::Folders => HOUR,
-            Self::Tombstones | Self::Threads | Self::ClientIds => DAY,
+            Self::Tombstones | Self::Threads | Self::ClientIds | Self::Seen | Self::States => DAY,
         }
     }
 }
@@ -123,6 +129,7 @@ enum Work {
     Tombstones(Vec<Tombstone>),
     Threads(Vec<ThreadEntry>),
     ClientIds(Vec<Vec<u8>>),
+    Leftovers(Vec<Leftover>),
 }
 
 impl Round {
@@ -181,8 +188,8 @@ impl Keeper {
 
     /// Does all there is to do now, without a rest. Blocks.
     pub fn pass(&mut self) {
-        // Bodies twice: the other tasks let go of some.
-        for tasks in [&Task::ALL[..], &[Task::Bodies]] {
+        // These twice: the other tasks leave something to them.
+        for tasks in [&Task::ALL[..], &[Task::Seen, Task::States, Task::Bodies]] {
             let now = self.now();
             for round in self.rounds.iter_mut().filter(|round| tasks.contains(&round.task)) {
                 round.due = round.due.min(now);
@@ -284,6 +291,8 @@ impl Keeper {
                 });
                 some(old?, Work::ClientIds)
             }
+            Task::Seen => some(mailbox::seen_by_nobody(&reader, at, LOOK)?, Work::Leftovers),
+            Task::States => some(mailbox::states_of_nothing(&reader, at, LOOK)?, Work::Leftovers),
             Task::Bodies => (Vec::new(), None),
         })
     }
@@ -295,7 +304,7 @@ impl Keeper {
             Task::Tombstones => Millis::from(self.ages.keep_tombstones) * DAY,
             Task::Threads => THREADS_FOR,
             Task::ClientIds => CLIENT_IDS_FOR,
-            Task::RemovedOwners | Task::Bodies => 0,
+            Task::RemovedOwners | Task::Seen | Task::States | Task::Bodies => 0,
         };
         now.saturating_sub(age)
     }
@@ -320,6 +329,10 @@ impl Keeper {
             Work::Threads(due) => {
                 let (due, before) = (due.clone(), before(Task::Threads));
                 self.change(move |tx| tx.purge_threads(&due, before).map(|()| false))
+            }
+            Work::Leftovers(due) => {
+                let due = due.clone();
+                self.change(move |tx| tx.purge_leftovers(&due).map(|()| false))
             }
             Work::ClientIds(due) => {
                 let (due, before) = (due.clone(), before(Task::ClientIds));

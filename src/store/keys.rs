@@ -17,7 +17,7 @@
 //! | 21 | folder | folder | the folder |
 //! | 22 | folder name | owner, parent (0 at the top), folded name | folder |
 //! | 23 | grant | grantee, folder | - (the rights stand in the folder) |
-//! | 24 | tree log | owner, modseq | folder made, changed or deleted |
+//! | 24 | tree log | owner, modseq | folder made, changed or deleted; of each its latest change |
 //! | 28 | item | folder, uid | ids, flags, dates, size, body: what changes |
 //! | 29 | record | folder, uid | trace prefix and pre-parsed record: what does not |
 //! | 2A | change log | folder, modseq | birth, latest change, former change of the filter date, or tombstone of an item |

@@ -181,7 +181,7 @@ async fn folders_are_limited_in_number() {
 }
 
 #[tokio::test]
-async fn every_change_of_the_tree_is_one_row_of_its_log() {
+async fn the_tree_log_has_the_latest_change_of_each_folder() {
     let home = Home::new().await;
     let before = tree(&home);
     assert_eq!(before.len(), STANDARD.len());
@@ -191,7 +191,7 @@ async fn every_change_of_the_tree_is_one_row_of_its_log() {
     home.grant(a, 9, Rights::LOOKUP, Rights::NONE).await;
     delete(&home, a).await.unwrap();
     let rows: Vec<_> = tree(&home)[before.len()..].iter().map(|(_, c)| (c.folder, c.deleted)).collect();
-    assert_eq!(rows, [(a, false), (b, false), (a, false), (a, false), (b, true), (a, true)]);
+    assert_eq!(rows, [(b, true), (a, true)]);
     assert_eq!(home.counters().tree, tree(&home).last().unwrap().0);
 
     // What changes nothing is not logged.
@@ -202,6 +202,61 @@ async fn every_change_of_the_tree_is_one_row_of_its_log() {
     home.grant(c, 9, Rights::LOOKUP, Rights::NONE).await;
     home.grant(c, 10, Rights::NONE, Rights::NONE).await;
     assert_eq!(tree(&home), before);
+    home.check();
+
+    // It does not grow with what happens, and a folder that is gone for good leaves it.
+    for name in ["d", "e", "f"] {
+        rename(&home, c, FolderId::TOP, name).await.unwrap();
+    }
+    assert_eq!(tree(&home).len(), before.len());
+    home.as_system(move |tx| tx.purge_folder(b, i64::MAX, 100)).await.unwrap();
+    assert_eq!(tree(&home).len(), before.len() - 1);
+    home.check();
+    // Its last row stays: the log ends where the owner's row says.
+    delete(&home, c).await.unwrap();
+    home.as_system(move |tx| tx.purge_folder(c, i64::MAX, 100)).await.unwrap();
+    home.check();
+}
+
+/// What is asked of a large tree takes as long as it is large, and no longer.
+#[tokio::test]
+async fn a_large_tree_is_listed_parents_first() {
+    let home = Home::new().await;
+    let owner = home.owner;
+    let made = home.act(Origin::OTHER, move |tx| {
+        let mut made = Vec::new();
+        for chain in 0..20 {
+            let mut parent = FolderId::TOP;
+            for depth in 0..30 {
+                // Names stand in the other order than the tree.
+                let name = format!("{} {chain}", 99 - depth);
+                parent = tx.create_folder(owner, &NewFolder { parent, name: &name, kind: Kind::Mail })?;
+                made.push(parent);
+            }
+        }
+        Ok(made)
+    });
+    let made = made.await.unwrap();
+    let listed = home.view().folders(owner).unwrap();
+    assert_eq!(listed.len(), made.len() + STANDARD.len());
+    let mut seen = std::collections::BTreeSet::from([FolderId::TOP]);
+    for Seen { folder, .. } in listed {
+        assert!(seen.contains(&folder.parent), "{} stands before its parent", folder.name);
+        seen.insert(folder.id);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_owner_gets_no_folder_any_more() {
+    let home = Home::new().await;
+    let owner = home.owner;
+    home.as_system(move |tx| tx.remove_owner(owner)).await.unwrap();
+    let late = home.as_system(move |tx| {
+        tx.create_folder(owner, &NewFolder { parent: FolderId::TOP, name: "late", kind: Kind::Mail })
+    });
+    assert!(matches!(late.await, Err(Error::Missing)));
+    while home.as_system(move |tx| tx.purge_owner(owner, 100)).await.unwrap() {}
+    assert!(home.keys(Table::Folder).is_empty());
     home.check();
 }
 
