@@ -2,7 +2,7 @@
 
 use folkmoot::directory::{Account, Address, account_by_address};
 use folkmoot::doors::admin::{Answer, Command};
-use folkmoot::mailbox::{Acting, Origin, OwnerId};
+use folkmoot::mailbox::{Acting, Origin, OwnerId, Role};
 use folkmoot::net::Listener;
 use folkmoot::services::Keeper;
 use folkmoot::store::keys::{Key, Parts, Table};
@@ -65,6 +65,9 @@ async fn a_deleted_account_leaves_nothing_behind() {
     let (alice, bob) =
         (account(&server, "alice@example.test").id.0, account(&server, "bob@example.test").id.0);
     let carol = account(&server, "carol@other.test").id.0;
+    let view = server.running.services().mailbox.view(Acting::System).unwrap();
+    let folder = view.by_role(OwnerId(bob), Role::Inbox).unwrap().id.0;
+    drop(view);
     change(&server, move |tx| {
         for id in [alice, bob] {
             let device = |table| Key::of(table).u64(id).text("phone").done();
@@ -72,7 +75,7 @@ async fn a_deleted_account_leaves_nothing_behind() {
             {
                 tx.put(device(table), vec![1]);
             }
-            tx.put(Key::of(Table::CollectionState).u64(id).text("phone").u64(5).done(), vec![1]);
+            tx.put(Key::of(Table::CollectionState).u64(id).text("phone").u64(folder).done(), vec![1]);
         }
     })
     .await;
