@@ -117,6 +117,13 @@ pub struct Owner {
     pub uid_validity: u32,
 }
 
+impl Owner {
+    /// Whether what can be recovered takes more room than the quota allows for all else: it goes early, then.
+    pub(super) fn keeps_too_much(&self) -> bool {
+        self.quota.is_some_and(|quota| self.expunged_bytes > quota)
+    }
+}
+
 /// A row of the folder-tree log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TreeChange {

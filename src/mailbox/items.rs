@@ -259,7 +259,7 @@ impl<'g> MailTx<'_, 'g> {
 
     fn live_item(&mut self, at: &Granted<'g>, uid: Uid) -> Result<Item, Error> {
         self.folder_row(at.id())?;
-        self.item(at.id(), uid)
+        rows::item(&*self.store(), at.id(), uid)?.ok_or(Error::Missing)
     }
 
     fn whole(&mut self, at: &Granted<'g>, uid: Uid) -> Result<(Item, Vec<u8>), Error> {

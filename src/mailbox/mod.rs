@@ -36,7 +36,7 @@ pub use purge::{
     Leftover, ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge,
     removed_owners, seen_by_nobody, states_of_nothing,
 };
-pub use recover::{ExpungedId, expunged, expunged_record};
+pub use recover::{ExpungedId, expunged};
 pub use restored::Restored;
 pub use rows::Record;
 pub use tree::NewFolder;

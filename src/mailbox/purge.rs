@@ -74,7 +74,7 @@ pub fn old_tombstones(
     })?)
 }
 
-/// Folders deleted before `before` among the next `most`.
+/// Folders deleted before `before` among the next `most`, and those of owners who keep too much.
 pub fn deleted_folders(
     from: &dyn Read,
     after: Option<&Cursor>,
@@ -83,7 +83,9 @@ pub fn deleted_folders(
 ) -> Result<Swept<FolderId>, Error> {
     Ok(sweep(from, Table::Folder, after, most, |key, value| {
         let folder: Folder = rows::read(value).ok()?;
-        folder.deleted.filter(|at| *at < before)?;
+        let deleted = folder.deleted?;
+        let owner = || rows::owner(from, folder.owner).ok().flatten();
+        (deleted < before || owner().is_some_and(|owner| owner.keeps_too_much())).then_some(())?;
         Parts::of(key).u64().map(FolderId)
     })?)
 }
@@ -163,25 +165,27 @@ impl MailTx<'_, '_> {
         self.system_only()?;
         let ids = expunged(&*self.store(), owner, most)?;
         let all = ids.len() < most;
-        let (mut due, mut damaged) = (0, false);
+        let mut due = 0;
         for id in ids.into_iter().take_while(|id| id.at < before) {
             due += 1;
-            let Some(bytes) = self.store().get(&id.key())? else { continue };
-            self.store().delete(id.key());
-            let Ok(Expunged { item, .. }) = rows::read(&bytes) else {
-                tracing::error!(owner = owner.0, uid = id.uid.0, "removed a damaged expunged item");
-                self.store().lose_body(id.referrer());
-                damaged = true;
-                continue;
-            };
-            self.store().release_body(BodyId(item.body), id.referrer())?;
-            let owner = self.owner_row(owner)?;
-            owner.expunged_bytes = owner.expunged_bytes.saturating_sub(item.size);
-        }
-        if damaged {
-            self.recount_expunged(owner)?;
+            self.purge_one(id)?;
         }
         Ok(!all && due == most)
+    }
+
+    /// Removes an expunged item for good.
+    pub(super) fn purge_one(&mut self, id: ExpungedId) -> Result<(), Error> {
+        let Some(bytes) = self.store().get(&id.key())? else { return Ok(()) };
+        self.store().delete(id.key());
+        let Ok(Expunged { item, .. }) = rows::read(&bytes) else {
+            tracing::error!(owner = id.owner.0, uid = id.uid.0, "removed a damaged expunged item");
+            self.store().lose_body(id.referrer());
+            return self.recount_expunged(id.owner);
+        };
+        self.store().release_body(BodyId(item.body), id.referrer())?;
+        let owner = self.owner_row(id.owner)?;
+        owner.expunged_bytes = owner.expunged_bytes.saturating_sub(item.size);
+        Ok(())
     }
 
     /// Forgets those of `due` that are tombstones older than `before`: a client whose state is older than
@@ -233,7 +237,8 @@ impl MailTx<'_, '_> {
     pub fn purge_folder(&mut self, id: FolderId, before: Millis, most: usize) -> Result<bool, Error> {
         self.system_only()?;
         let Some(folder) = self.raw_folder_row(id)?.cloned() else { return Ok(false) };
-        if folder.deleted.is_none_or(|at| at >= before) {
+        let Some(deleted) = folder.deleted else { return Ok(false) };
+        if deleted >= before && !self.owner_row(folder.owner)?.keeps_too_much() {
             return Ok(false);
         }
         if self.purge_items(&folder, most)? {

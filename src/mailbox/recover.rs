@@ -7,12 +7,15 @@ use super::error::Error;
 use super::ids::{FolderId, Modseq, Origin, OwnerId, Uid};
 use super::item::{Expunged, Flags, Item, LogRow};
 use super::items::renewed;
-use super::rows::{self, Record};
+use super::rows;
 use super::tx::{Granted, MailTx, item_referrer};
 use crate::clock::Millis;
 use crate::policy::Rights;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{BodyId, Order, Read, Referrer};
+
+/// Most expunged items that go early for one that comes.
+const LET_GO: usize = 8;
 
 /// Where an expunged item is kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -71,11 +74,26 @@ impl<'g> MailTx<'_, 'g> {
         owner.expunged_bytes = owner.expunged_bytes.saturating_add(item.size);
         self.store().put(id.key(), rows::row(&Expunged { item, record }));
         self.move_body_reference(body, item_referrer(id.folder, id.uid), id.referrer())?;
+        self.let_go(id)
+    }
+
+    /// What an owner can have back takes no more room than its quota: the oldest goes early. A few of them
+    /// for each that comes, so that this ends and nobody fills the disk by expunging.
+    fn let_go(&mut self, kept: ExpungedId) -> Result<(), Error> {
+        if !self.owner_row(kept.owner)?.keeps_too_much() {
+            return Ok(());
+        }
+        for id in expunged(&*self.store(), kept.owner, LET_GO)? {
+            if id != kept && self.owner_row(kept.owner)?.keeps_too_much() {
+                self.purge_one(id)?;
+            }
+        }
         Ok(())
     }
 
     /// Brings an expunged item back into a folder of its owner, as a new residence of the same content.
-    /// Only the owner and the server do that: the item may come from a folder that others cannot see.
+    /// Only the owner and the server do that: the item may come from a folder that others cannot see. No door and
+    /// no command offers it yet.
     pub fn recover(&mut self, id: ExpungedId, to: &Granted<'g>) -> Result<Placed, Error> {
         if to.owner() != id.owner || self.may_change_top(id.owner).is_err() {
             return Err(Error::Missing);
@@ -122,9 +140,4 @@ impl<'g> MailTx<'_, 'g> {
         }
         Ok(())
     }
-}
-
-/// The record row of an expunged item.
-pub fn expunged_record(expunged: &Expunged) -> Option<Record> {
-    Record::of(expunged.record.clone().into())
 }

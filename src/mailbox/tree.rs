@@ -49,7 +49,7 @@ impl<'g> MailTx<'_, 'g> {
         Ok(())
     }
 
-    /// Sets an owner's quota in octets; `None` lifts it.
+    /// Sets an owner's quota in octets; `None` lifts it. No command offers it yet.
     pub fn set_quota(&mut self, owner: OwnerId, quota: Option<u64>) -> Result<(), Error> {
         self.system_only()?;
         self.owner_row(owner)?.quota = quota;

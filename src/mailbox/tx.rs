@@ -162,14 +162,16 @@ impl<'t, 'g> MailTx<'t, 'g> {
         Ok(self.folder_row(folder.id)?.uid_validity)
     }
 
-    /// An item of a folder; `Missing` if there is none.
-    pub fn item(&self, folder: FolderId, uid: Uid) -> Result<Item, Error> {
-        rows::item(&*self.tx, folder, uid)?.ok_or(Error::Missing)
+    /// An item of a folder that may be read; `Missing` if there is none.
+    pub fn item(&self, at: &Granted<'g>, uid: Uid) -> Result<Item, Error> {
+        at.need(Rights::READ)?;
+        rows::item(&*self.tx, at.id, uid)?.ok_or(Error::Missing)
     }
 
-    /// An item's trace prefix and pre-parsed record.
-    pub fn record(&self, folder: FolderId, uid: Uid) -> Result<Option<Record>, Error> {
-        rows::record(&*self.tx, folder, uid)
+    /// An item's trace prefix and pre-parsed record, in a folder that may be read.
+    pub fn record(&self, at: &Granted<'g>, uid: Uid) -> Result<Option<Record>, Error> {
+        at.need(Rights::READ)?;
+        rows::record(&*self.tx, at.id, uid)
     }
 
     /// The store's transaction, for rows of others that belong to the same change.
@@ -329,7 +331,8 @@ impl<'t, 'g> MailTx<'t, 'g> {
     pub(super) fn check_quota(&mut self, owner: OwnerId, more: u64) -> Result<(), Error> {
         let owner = self.owner_row(owner)?;
         match owner.quota {
-            Some(quota) if owner.bytes.saturating_add(more) > quota => Err(Error::OverQuota),
+            // Whoever is over it already may still change what does not grow.
+            Some(quota) if more > 0 && owner.bytes.saturating_add(more) > quota => Err(Error::OverQuota),
             _ => Ok(()),
         }
     }

@@ -68,7 +68,8 @@ impl View {
         Ok(parents_first(all))
     }
 
-    /// The ids of others' folders that say something about a principal.
+    /// The ids of others' folders that say something about a principal: what a list of shared folders starts
+    /// from, which no door has yet.
     pub fn granted_to(&self, principal: u64) -> Result<Vec<FolderId>, Error> {
         let mut ids = Vec::new();
         self.reader.scan(&Key::of(Table::Grant).u64(principal).range(), Order::Forward, &mut |key, _| {
@@ -164,15 +165,6 @@ impl View {
             }
         }
         Ok(found)
-    }
-
-    /// Where an item that left the folder at `at` went, if it was moved.
-    pub fn moved_to(&self, folder: FolderId, at: Modseq) -> Result<Option<(FolderId, Uid)>, Error> {
-        let row = self.reader.get(&rows::log_key(folder, at))?;
-        match row.map(|bytes| rows::read(&bytes)).transpose()? {
-            Some(LogRow::Tombstone { moved_to, .. }) => Ok(moved_to),
-            _ => Ok(None),
-        }
     }
 
     /// Where the items `uids`, which are gone from the folder, were moved lately: the folder's latest

@@ -134,11 +134,6 @@ impl Collection {
         self.candidates.last().map_or(self.key, answered)
     }
 
-    /// Whether the client uses its key again, after an answer that may have got lost.
-    pub fn is_repeated(&self) -> bool {
-        !self.given.is_empty() || !self.candidates.is_empty()
-    }
-
     /// Records an answer under `nonce` after which the client is in `state`, and gives its key.
     pub fn answer(&mut self, nonce: u64, state: State) -> SyncKey {
         if self.candidates.len() >= CANDIDATES_MAX {
@@ -173,12 +168,11 @@ mod tests {
         let first = c.answer(1, State::new(Modseq(6)));
         let second = c.answer(2, State::new(Modseq(7)));
         assert!(c.accept(SyncKey { number: 1, nonce: 7 }));
-        assert!(c.is_repeated());
         assert!(c.accept(first));
         assert_eq!(c.state.cursor, Modseq(6));
         assert!(!c.accept(second), "the other answer's key is void once one was used");
         assert!(!c.accept(SyncKey { number: 1, nonce: 7 }));
-        assert!(!c.is_repeated());
+        assert!(c.candidates.is_empty());
     }
 
     #[test]

@@ -147,6 +147,49 @@ async fn expunged_items_go_for_good_after_their_time_oldest_first() {
     assert_eq!(collector.step(100).unwrap().removed, 6);
 }
 
+/// Nobody fills the disk by adding and removing.
+#[tokio::test]
+async fn what_can_be_recovered_takes_no_more_room_than_the_quota() {
+    let home = Home::new().await;
+    let (inbox, owner) = (home.role(Role::Inbox).id, home.owner);
+    let text = "x".repeat(83);
+    let quota = 5 * 100;
+    home.as_system(move |tx| tx.set_quota(owner, Some(quota))).await.unwrap();
+    for n in 0..20 {
+        let placed = home.add(inbox, &text, n).await;
+        expunge(&home, inbox, placed.uid).await;
+        home.mailbox.clock().advance(1_000);
+        assert!(home.counters().expunged_bytes <= quota);
+    }
+    let uids: Vec<_> = kept(&home).iter().map(|id| id.uid.0).collect();
+    assert_eq!(uids, [16, 17, 18, 19, 20], "the latest");
+    home.check();
+
+    // Deleted folders count, and go with the next round.
+    for name in ["a", "b"] {
+        let folder = home.make(FolderId::TOP, name).await.unwrap();
+        for n in 0..4 {
+            home.add(folder, &text, n).await;
+        }
+        home.act(Origin::OTHER, move |tx| {
+            let folder = tx.granted(folder)?;
+            tx.delete_folder(&folder)
+        })
+        .await
+        .unwrap();
+        home.mailbox.clock().advance(1_000);
+    }
+    let now = home.now() - DAY;
+    let due = deleted_folders(home.view().reader(), None, now, 100).unwrap().found;
+    assert_eq!(due.len(), 2);
+    for folder in due {
+        while home.as_system(move |tx| tx.purge_folder(folder, now, 1)).await.unwrap() {}
+    }
+    assert!(home.counters().expunged_bytes <= quota);
+    assert!(deleted_folders(home.view().reader(), None, now, 100).unwrap().found.is_empty());
+    home.check();
+}
+
 /// All that is due, found in looks of `most` rows each.
 fn all<T>(most: usize, look: impl Fn(Option<&Cursor>, usize) -> Result<Swept<T>, Error>) -> Vec<T> {
     let mut found = Vec::new();

@@ -112,6 +112,12 @@ async fn what_goes_over_the_quota_is_refused_and_leaves_nothing() {
     assert!(matches!(copy(&home, inbox, first.uid, trash).await, Err(Error::OverQuota)));
     replace(&home, inbox, first.uid, "abcde", None).await.unwrap();
     replace(&home, inbox, first.uid, "abc", None).await.unwrap();
+    // Over it, too, when it was lowered since.
+    home.as_system(move |tx| tx.set_quota(owner, Some(1))).await.unwrap();
+    replace(&home, inbox, first.uid, "cba", None).await.unwrap();
+    replace(&home, inbox, first.uid, "a", None).await.unwrap();
+    assert!(matches!(replace(&home, inbox, first.uid, "abc", None).await, Err(Error::OverQuota)));
+    home.as_system(move |tx| tx.set_quota(owner, Some(2 * PREFIX + 10))).await.unwrap();
     let moved = move_to(&home, inbox, first.uid, trash).await.unwrap();
     expunge(&home, trash, moved.uid).await.unwrap();
     home.add(inbox, "12345", 1).await;

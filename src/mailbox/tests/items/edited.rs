@@ -178,7 +178,8 @@ async fn an_item_that_is_over_a_bound_can_still_be_changed() {
     let inbox = home.role(Role::Inbox).id;
     let uid = home.add(inbox, "a", 1).await.uid;
     home.as_system(move |tx| {
-        let mut item = tx.item(inbox, uid)?;
+        let at = tx.granted(inbox)?;
+        let mut item = tx.item(&at, uid)?;
         item.properties = vec![("p".to_owned(), vec![7; 2 * PROPERTY_OCTETS_MAX])];
         tx.store().put(rows::item_key(inbox, uid), rows::row(&item));
         Ok(())

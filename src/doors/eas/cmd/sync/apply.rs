@@ -265,7 +265,7 @@ impl Work {
                 Some(outcome) => outcome.clone(),
                 None => self.command(tx, &at, trash.as_ref(), command)?,
             };
-            let files = drafts::answer(tx, self.folder, command, &outcome)?;
+            let files = drafts::answer(tx, &at, command, &outcome)?;
             responses.extend(response(self.folder, command, &outcome, files));
             given.push(outcome);
         }

@@ -280,7 +280,7 @@ impl Plan {
         knew: Knew,
     ) -> Result<Done, Error> {
         // Somebody else wrote it meanwhile: the change is worked out anew.
-        if Some(tx.item(at.id(), uid)?.body) != self.made_from {
+        if Some(tx.item(at, uid)?.body) != self.made_from {
             return Err(Error::Stale);
         }
         if self.send.is_some() {
@@ -301,9 +301,9 @@ fn sent<'g>(tx: &mut MailTx<'_, 'g>, at: &Granted<'g>, uid: Uid) -> Result<Done,
 }
 
 /// What the client is told of the attachments that a command added.
-pub(super) fn answer(
-    tx: &MailTx<'_, '_>,
-    folder: FolderId,
+pub(super) fn answer<'g>(
+    tx: &MailTx<'_, 'g>,
+    at: &Granted<'g>,
     command: &Command,
     outcome: &Given,
 ) -> Result<Option<Element<'static>>, Error> {
@@ -315,9 +315,9 @@ pub(super) fn answer(
     if !asks || !data.has(wbxml::airsyncbase::ATTACHMENTS) {
         return Ok(None);
     }
-    let Some(row) = tx.record(folder, uid)? else { return Ok(None) };
+    let Some(row) = tx.record(at, uid)? else { return Ok(None) };
     let record = MailRecord::decode(row.record()).ok();
-    Ok(record.and_then(|record| added_files(data, &record, folder, uid)))
+    Ok(record.and_then(|record| added_files(data, &record, at.id(), uid)))
 }
 
 #[cfg(test)]
