@@ -171,9 +171,13 @@ impl<'a> Cursor<'a> {
                 }
                 b'"' => {}
                 byte if byte.is_ascii_whitespace() => {
-                    if !keyword.is_empty() && !keyword.ends_with(b"/") && self.ends_keyword() {
+                    self.white_space();
+                    // Blanks may stand around the slash and before a comment; others end it.
+                    let goes_on = matches!(self.peek(), Some(b'/' | b';' | b'(') | None);
+                    if !keyword.is_empty() && !keyword.ends_with(b"/") && !goes_on {
                         break;
                     }
+                    continue;
                 }
                 _ => keyword.push(byte),
             }
@@ -182,10 +186,10 @@ impl<'a> Cursor<'a> {
         String::from_utf8_lossy(&keyword).into_owned()
     }
 
-    /// Whether what follows the blanks here is not the rest of `type / subtype`.
-    fn ends_keyword(&self) -> bool {
-        let rest = self.input.get(self.at..).unwrap_or_default().trim_ascii_start();
-        !matches!(rest.first(), Some(b'/' | b';' | b'(') | None)
+    fn white_space(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
     }
 
     /// The next parameter; its name is empty where there was only rubbish.
@@ -204,9 +208,7 @@ impl<'a> Cursor<'a> {
             return Some((String::new(), Cow::Borrowed(b"")));
         }
         self.at += 1;
-        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
-            self.at += 1;
-        }
+        self.white_space();
         let value = if self.peek() == Some(b'"') { self.quoted() } else { self.token(&name) };
         Some((name, value))
     }

@@ -1,5 +1,7 @@
 //! Sample messages against their golden description, hostile messages, and properties.
 
+mod runs;
+
 use std::fmt::Write as _;
 
 use super::record::{Address, Envelope, MailRecord, RecordError};
