@@ -127,6 +127,13 @@ fn split_charset(value: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf8_lossy(label).into_owned(), text))
 }
 
+/// `value` with its `%` escapes decoded; what is none stays as it stands.
+pub(super) fn percent_decoded(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    percent_decode(value, &mut out);
+    out
+}
+
 fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
     while let Some((&byte, after)) = rest.split_first() {

@@ -11,6 +11,7 @@ mod text;
 mod token;
 
 pub use sanitise::{Image, keep_image, sanitise};
+pub(super) use text::unescape;
 pub use text::{Links, escape, from_text, to_text};
 
 /// Control characters that mean nothing in HTML, and that neither XML nor WBXML can carry.

@@ -55,6 +55,13 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// `text` with its character references decoded.
+pub(in crate::message) fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    entity::decode(text, &mut out);
+    out
+}
+
 pub(super) fn escape_into(text: &str, out: &mut String) {
     for ch in text.chars() {
         match ch {
