@@ -1,5 +1,6 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
+mod bounds;
 mod dialogue;
 mod mail;
 mod updates;

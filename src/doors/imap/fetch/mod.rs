@@ -27,8 +27,11 @@ use crate::store;
 const BYTES_MAX: usize = 256 << 10;
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
-/// How many times its size one message may be answered with. One that wants it whole and in parts, under
-/// several names, stays below.
+/// A batch ends when so many bytes of messages were read, parsed or decoded, whatever came of it; one
+/// message may go beyond.
+const WORK_MAX: u64 = 4 << 20;
+/// How many times its size one message may be answered with, and worked through for its answer. One that
+/// wants it whole and in parts, under several names, stays below.
 const TIMES_MAX: u64 = 4;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
@@ -45,6 +48,8 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Bytes worked through in the present batch.
+    work: u64,
 }
 
 /// What could not be answered.
@@ -77,6 +82,7 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            work: 0,
         }
     }
 
@@ -100,10 +106,11 @@ impl Plan {
         let view = mailbox.view(acting.clone())?;
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
+        self.work = 0;
         while let Some((low, high)) = self.left.pop() {
             let (mut next, mut failed) = (None, None);
             each(&view, &folder, low, high, &mut |item| {
-                if out.len() >= BYTES_MAX || items == 0 {
+                if out.len() >= BYTES_MAX || self.work >= WORK_MAX || items == 0 {
                     next = Some(item.uid.0);
                     return ControlFlow::Break(());
                 }
@@ -149,7 +156,7 @@ impl Plan {
             }
         };
         let begins = out.len();
-        let most = usize::try_from(item.size.saturating_mul(TIMES_MAX)).unwrap_or(usize::MAX);
+        let most = item.size.saturating_mul(TIMES_MAX).saturating_add(BYTES_MAX as u64);
         out.text("* ");
         out.number(seq.into());
         out.text(" FETCH (");
@@ -158,7 +165,9 @@ impl Plan {
             if message.is_none() && needs_record(attribute) {
                 continue;
             }
-            if out.len().saturating_sub(begins) > most.saturating_add(BYTES_MAX) {
+            let written = out.len().saturating_sub(begins) as u64;
+            let work = source.as_ref().map_or(0, Source::work);
+            if written > most || work > most.max(WORK_MAX) {
                 self.faults.too_much = true;
                 break;
             }
@@ -180,6 +189,7 @@ impl Plan {
             uid(item, out);
         }
         out.text(")\r\n");
+        self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
         Ok(())
     }
 }
@@ -261,23 +271,27 @@ fn of_message(
     faults: &mut Faults,
     out: &mut Out,
 ) -> Result<(), Error> {
-    let record = &message.record;
     match attribute {
+        // A cut record lacks recipients and parts, and a client answers or saves those it is shown.
         Attribute::Envelope => {
+            let record = message.full()?;
             out.text("ENVELOPE ");
             envelope::write(&record.envelope, out);
         }
         Attribute::Body => {
+            let record = message.full()?;
             out.text("BODY ");
             structure::write(record, false, out);
         }
         Attribute::BodyStructure => {
+            let record = message.full()?;
             out.text("BODYSTRUCTURE ");
             structure::write(record, true, out);
         }
+        // It is never cut.
         Attribute::Preview => {
             out.text("PREVIEW ");
-            out.string(charset::truncate_chars(&record.preview, PREVIEW_MAX));
+            out.string(charset::truncate_chars(&message.record.preview, PREVIEW_MAX));
         }
         Attribute::Section(section) => section::write(section, message, out)?,
         Attribute::Binary { part, partial, .. } => {

@@ -8,7 +8,7 @@ use super::source::Opened;
 use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
 use crate::doors::imap::out::Out;
 use crate::mailbox::Error;
-use crate::message::decode::{self, Encoding};
+use crate::message::decode::Encoding;
 use crate::message::header;
 use crate::message::section::{self, Tree};
 
@@ -90,7 +90,8 @@ fn bytes(section: &Section, message: &Opened<'_>) -> Result<Option<Vec<Bytes>>, 
     let Of::Fields { names, not } = &section.of else {
         return source.range(cut(range, section.partial)).map(Some);
     };
-    let header = source.range(range)?.concat();
+    let header = source.joined(range)?;
+    source.count(header.len());
     let fields = Bytes::from(select_fields(&header, names, *not));
     Ok(Some(vec![match section.partial {
         Some(partial) => {
@@ -154,28 +155,23 @@ pub(super) fn decoded(
     partial: Option<Partial>,
     message: &Opened<'_>,
 ) -> Result<Decoded, Error> {
-    let source = message.source;
+    let range = cut(0..u64::MAX, partial);
     if part.is_empty() {
-        let whole = source.range(cut(0..u64::MAX, partial))?;
-        return Ok(Decoded::Bytes(whole.concat().into()));
+        return Ok(Decoded::Bytes(message.source.joined(range)?));
     }
     let record = message.full()?;
-    let Some(found) = record.find(part).and_then(|index| record.parts.get(index)) else {
-        return Ok(Decoded::Missing);
-    };
+    let Some(index) = record.find(part) else { return Ok(Decoded::Missing) };
+    let Some(found) = record.parts.get(index) else { return Ok(Decoded::Missing) };
     let encoding = match &*found.encoding {
-        "7bit" | "8bit" | "binary" => Encoding::Identity,
+        "7bit" | "8bit" | "binary" => {
+            return Ok(Decoded::Bytes(message.source.joined(cut(found.body(), partial))?));
+        }
         keyword => match Encoding::from_keyword(keyword) {
             Encoding::Identity => return Ok(Decoded::Unknown),
             known => known,
         },
     };
-    let body = source.range(found.body())?.concat();
-    let range = cut(0..u64::MAX, partial);
-    let mut bytes = Vec::new();
-    // Writing to a vector does not fail.
-    let _ = decode::copy_range(encoding, &body, range, &mut bytes);
-    Ok(Decoded::Bytes(bytes.into()))
+    Ok(Decoded::Bytes(message.decoded(index, encoding, found.body(), range)?))
 }
 
 /// `BINARY[...]<...> `

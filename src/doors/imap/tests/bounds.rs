@@ -1,0 +1,100 @@
+//! What one command may cost, and what is shown of messages whose records were cut.
+
+use super::*;
+use crate::doors::imap::fetch::Plan;
+use crate::doors::imap::grammar::{self, Command};
+use crate::doors::imap::name::Form;
+use crate::doors::imap::out::Out;
+use crate::doors::imap::state::Selected;
+use crate::mailbox::Place;
+use crate::message::decode;
+use crate::message::record::Flags as RecordFlags;
+
+/// How many messages each batch of a FETCH answers.
+fn batches(house: &House, command: &str) -> Vec<usize> {
+    let inbox = house.inbox();
+    let watch = house.services.mailbox.notifier().watch([Place::Folder(inbox.id)]);
+    let (selected, _) = Selected::open(&house.view(), &inbox, watch).unwrap();
+    let request = grammar::parse(format!("a {command}").as_bytes(), Form::ModifiedUtf7).unwrap();
+    let Command::Fetch(fetch) = request.command else { panic!("{command}") };
+    let mut plan = Plan::new(fetch, &selected);
+    let mut batches = Vec::new();
+    while !plan.is_done() {
+        let mut out = Out::default();
+        plan.batch(&house.services.mailbox, &house.me(), &selected, &mut out).unwrap();
+        batches.push(out.into_string().matches("* ").count());
+    }
+    batches
+}
+
+/// A message of one base64 part of so many bytes decoded.
+fn encoded(bytes: usize) -> Vec<u8> {
+    let body = decode::encode_base64(&vec![b'x'; bytes]);
+    [b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n".as_slice(), &body].concat()
+}
+
+/// A batch holds a snapshot and a thread, so it ends by what it reads, however little comes of it.
+#[tokio::test]
+async fn a_batch_ends_by_what_it_reads() {
+    let house = House::new().await;
+    for _ in 0..6 {
+        house.deliver(&encoded(2 << 20)).await;
+    }
+    assert_eq!(batches(&house, "UID FETCH 1:* UID"), [6]);
+    assert_eq!(batches(&house, "UID FETCH 1:* BODY.PEEK[]<5.1>"), [6]);
+    // The body is read once and decoded once, 2.8 MB each, for however many of its pieces.
+    assert_eq!(batches(&house, "UID FETCH 1:* (BINARY.SIZE[1] BINARY.PEEK[1]<5.1>)"), [1; 6]);
+    let pieces: String = (0..60).map(|n| format!(" BODY.PEEK[]<{n}.1> BINARY.PEEK[1]<{n}.1>")).collect();
+    assert_eq!(batches(&house, &format!("UID FETCH 1:* (UID{pieces})")), [1; 6]);
+    let mut client = house.at_inbox().await;
+    let answer = client.say(&format!("UID FETCH 2 (BINARY.SIZE[1]{pieces})")).await;
+    assert!(answer.starts_with("* 2 FETCH (UID 2 BINARY.SIZE[1] 2097152 "), "{answer}");
+    assert!(answer.contains(" BINARY[1]<59> {1}\r\nx"), "{answer}");
+    assert!(answer.ends_with(" OK FETCH done\r\n"), "{answer}");
+}
+
+/// The same work again and again for one message comes to an end, and the client is told.
+#[tokio::test]
+async fn one_message_is_not_worked_through_for_ever() {
+    let house = House::new().await;
+    let header = "X-Field: of a long header\r\n".repeat(20_000);
+    house.deliver(format!("Subject: a\r\n{header}\r\nbody\r\n").as_bytes()).await;
+    let fields = |count: usize| {
+        let one = |n| format!("BODY.PEEK[HEADER.FIELDS (X-{n})]");
+        (0..count).map(one).collect::<Vec<_>>().join(" ")
+    };
+    let mut client = house.at_inbox().await;
+    assert!(client.say(&format!("FETCH 1 ({})", fields(3))).await.ends_with(" OK FETCH done\r\n"));
+    let answer = client.say(&format!("FETCH 1 ({})", fields(40))).await;
+    assert!(answer.contains(" NO [LIMIT] "), "{answer}");
+    assert!(answer.matches("HEADER.FIELDS").count() < 10, "{answer}");
+}
+
+/// Recipients and parts that a record has no room for are shown all the same: a client answers whom it is
+/// shown.
+#[tokio::test]
+async fn envelopes_and_structures_are_whole() {
+    let house = House::new().await;
+    let to: Vec<String> =
+        (0..1_500).map(|n| format!("\"Number {n}\" <number{n}@far-away.example.org>")).collect();
+    let part = "--b\r\nContent-Type: application/octet-stream; name=\"a-name-of-some-length.bin\"\r\n\
+                Content-Description: what is in it, and why\r\n\r\nx\r\n";
+    let raw = format!(
+        "From: a@x.test\r\nTo: {}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n",
+        to.join(",\r\n "),
+        part.repeat(600)
+    );
+    let encoded = MailRecord::from_message(&message::parse(raw.as_bytes())).encode();
+    let stored = MailRecord::decode(&encoded).unwrap();
+    assert!(stored.flags.contains(RecordFlags::TRUNCATED) && stored.envelope.to.len() < 1_500);
+    house.deliver(raw.as_bytes()).await;
+    let mut client = house.at_inbox().await;
+    let answer = client.say("FETCH 1 ENVELOPE").await;
+    assert_eq!(answer.matches("\"far-away.example.org\"").count(), 1_500);
+    assert!(answer.contains("(\"Number 1499\" NIL \"number1499\" "));
+    for item in ["BODY", "BODYSTRUCTURE"] {
+        assert_eq!(client.say(&format!("FETCH 1 {item}")).await.matches("\"octet-stream\"").count(), 600);
+    }
+    assert!(client.say("SEARCH TO number1499@").await.starts_with("* SEARCH 1\r\n"));
+    assert!(client.say("FETCH 1 BODY[600]").await.starts_with("* 1 FETCH (BODY[600] {1}\r\nx"));
+}
