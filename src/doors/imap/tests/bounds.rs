@@ -5,6 +5,7 @@ use crate::doors::imap::fetch::Plan;
 use crate::doors::imap::grammar::{self, Command};
 use crate::doors::imap::name::Form;
 use crate::doors::imap::out::Out;
+use crate::doors::imap::search::{Hunt, Progress};
 use crate::doors::imap::state::Selected;
 use crate::mailbox::Place;
 use crate::message::decode;
@@ -25,6 +26,22 @@ fn batches(house: &House, command: &str) -> Vec<usize> {
         batches.push(out.into_string().matches("* ").count());
     }
     batches
+}
+
+/// How a search that may read so much ends.
+fn search(house: &House, command: &str, most: u64) -> Progress {
+    let inbox = house.inbox();
+    let watch = house.services.mailbox.notifier().watch([Place::Folder(inbox.id)]);
+    let (selected, _) = Selected::open(&house.view(), &inbox, watch).unwrap();
+    let request = grammar::parse(format!("a {command}").as_bytes(), Form::ModifiedUtf7).unwrap();
+    let Command::Search(search) = request.command else { panic!("{command}") };
+    let mut hunt = Hunt::bounded(search.key, &selected, most);
+    loop {
+        match hunt.batch(&house.services.mailbox, &house.me(), &selected).unwrap() {
+            Progress::More => {}
+            end => return end,
+        }
+    }
 }
 
 /// A message of one base64 part of so many bytes decoded.
@@ -97,4 +114,37 @@ async fn envelopes_and_structures_are_whole() {
     }
     assert!(client.say("SEARCH TO number1499@").await.starts_with("* SEARCH 1\r\n"));
     assert!(client.say("FETCH 1 BODY[600]").await.starts_with("* 1 FETCH (BODY[600] {1}\r\nx"));
+}
+
+/// Many keys look through one message: it is parsed, decoded and folded once, and the search ends in the
+/// middle of it when that is too much.
+#[tokio::test]
+async fn many_keys_of_a_search_share_one_message() {
+    let house = House::new().await;
+    house.deliver(format!("Subject: Größe\r\n\r\n{}Ende\r\n", "Some TEXT, ".repeat(90_000)).as_bytes()).await;
+    house.deliver(b"Subject: small\r\n\r\nsome text\r\n").await;
+    let keys = |count: usize| (0..count).map(|n| format!(" NOT BODY none{n}")).collect::<String>();
+    let mut client = house.at_inbox().await;
+    let answer = client.say(&format!("SEARCH{} TEXT ende FROM \"\"", keys(100))).await;
+    assert!(answer.starts_with("* SEARCH\r\n"), "{answer}");
+    let answer = client.say(&format!("SEARCH{} TEXT ENDE", keys(100))).await;
+    assert!(answer.starts_with("* SEARCH 1\r\n"), "{answer}");
+    let hunt = |most| search(&house, &format!("UID SEARCH{}", keys(490)), most);
+    // One message read, and looked through 490 times; or less than half as often.
+    assert_eq!(hunt(100 << 20), Progress::Done);
+    assert_eq!(hunt(30 << 20), Progress::TooMuch);
+    assert!(client.say("SEARCH SUBJECT small").await.starts_with("* SEARCH 2\r\n"));
+}
+
+/// Those of many recipients, and those whose record was cut.
+#[tokio::test]
+async fn many_keys_of_a_search_share_one_record() {
+    let house = House::new().await;
+    let to: Vec<String> = (0..700).map(|n| format!("number{n}@far-away.example.org")).collect();
+    for _ in 0..20 {
+        house.deliver(format!("To: {}\r\n\r\nbody\r\n", to.join(", ")).as_bytes()).await;
+    }
+    let keys: String = (0..490).map(|n| format!(" NOT TO none{n}")).collect();
+    let mut client = house.at_inbox().await;
+    assert!(client.say(&format!("SEARCH{keys} TO number699")).await.starts_with("* SEARCH 1 2 3 "));
 }
