@@ -17,6 +17,7 @@ pub(super) use source::{Opened, Source};
 
 use super::grammar::{Attribute, Fetch};
 use super::out::Out;
+use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
@@ -50,6 +51,8 @@ pub(super) struct Plan {
     needs_record: bool,
     /// Bytes worked through in the present batch.
     work: u64,
+    /// Room that the next batch needs.
+    wants: u64,
 }
 
 /// What could not be answered.
@@ -83,6 +86,7 @@ impl Plan {
             faults: Faults::default(),
             needs_record,
             work: 0,
+            wants: 0,
         }
     }
 
@@ -95,7 +99,12 @@ impl Plan {
         Faults { expunged, ..self.faults }
     }
 
-    /// Writes the next messages. Blocks.
+    /// The room the next batch needs, if it is to have a large message.
+    pub(super) fn wants(&self) -> Option<u64> {
+        (self.wants > 0).then_some(self.wants)
+    }
+
+    /// Writes the next messages; the caller has the room that the batch [wants](Self::wants). Blocks.
     pub(super) fn batch(
         &mut self,
         mailbox: &Mailbox,
@@ -107,6 +116,7 @@ impl Plan {
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
         self.work = 0;
+        let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
             let (mut next, mut failed) = (None, None);
             each(&view, &folder, low, high, &mut |item| {
@@ -116,12 +126,20 @@ impl Plan {
                 }
                 items -= 1;
                 let Some(seq) = selected.uids.seq(item.uid.0) else { return ControlFlow::Continue(()) };
-                self.found = self.found.saturating_add(1);
                 if item.modseq.0 <= self.changed_since {
+                    self.found = self.found.saturating_add(1);
                     return ControlFlow::Continue(());
                 }
-                match self.message(&view, &folder, seq, &item, out) {
-                    Ok(()) => ControlFlow::Continue(()),
+                match self.message(&view, &folder, seq, &item, room, out) {
+                    Ok(Written::All) => {
+                        // One large message to a batch.
+                        room = SMALL;
+                        ControlFlow::Continue(())
+                    }
+                    Ok(Written::Nothing) => {
+                        next = Some(item.uid.0);
+                        ControlFlow::Break(())
+                    }
                     Err(e) => {
                         failed = Some(e);
                         ControlFlow::Break(())
@@ -145,8 +163,9 @@ impl Plan {
         folder: &Folder,
         seq: u32,
         item: &Item,
+        room: u64,
         out: &mut Out,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, Error> {
         let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
         let message = match source.as_ref().map(Opened::new).transpose() {
             Ok(message) => message,
@@ -155,6 +174,14 @@ impl Plan {
                 None
             }
         };
+        if let Some(message) = &message {
+            let needs = self.attributes.iter().map(|attribute| length(attribute, message));
+            let needs = needs.fold(0, u64::saturating_add);
+            if needs > room {
+                self.wants = needs;
+                return Ok(Written::Nothing);
+            }
+        }
         let begins = out.len();
         let most = item.size.saturating_mul(TIMES_MAX).saturating_add(BYTES_MAX as u64);
         out.text("* ");
@@ -190,8 +217,26 @@ impl Plan {
         }
         out.text(")\r\n");
         self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
-        Ok(())
+        self.found = self.found.saturating_add(1);
+        Ok(Written::All)
     }
+}
+
+/// What became of a message.
+enum Written {
+    All,
+    /// It is too large for the room there is.
+    Nothing,
+}
+
+/// About how many bytes of the message an attribute will keep in memory until they are sent.
+fn length(attribute: &Attribute, message: &Opened<'_>) -> u64 {
+    let range = match attribute {
+        Attribute::Section(section) => section::place(section, message),
+        Attribute::Binary { part, partial, .. } => section::binary_place(part, *partial, message),
+        _ => None,
+    };
+    range.map_or(0, |range| range.end.saturating_sub(range.start))
 }
 
 impl Faults {

@@ -102,6 +102,26 @@ fn bytes(section: &Section, message: &Opened<'_>) -> Result<Option<Vec<Bytes>>, 
     }]))
 }
 
+/// Where the bytes are that a section asks for; `None` where there are none, or they cannot be found.
+pub(super) fn place(section: &Section, message: &Opened<'_>) -> Option<Range<u64>> {
+    let range = locate(section, message).ok()??;
+    Some(cut(range.start..range.end.min(message.source.size()), section.partial))
+}
+
+/// As [`place`], of a part before it is decoded.
+pub(super) fn binary_place(
+    part: &[u32],
+    partial: Option<Partial>,
+    message: &Opened<'_>,
+) -> Option<Range<u64>> {
+    if part.is_empty() {
+        return Some(cut(0..message.source.size(), partial));
+    }
+    let record = message.full().ok()?;
+    let found = record.parts.get(record.find(part)?)?;
+    Some(cut(found.body(), partial))
+}
+
 /// Where the section is. A record that was cut may not know: then the message is asked.
 fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>, Error> {
     let part = &section.part[..];

@@ -48,6 +48,11 @@ impl<'v> Source<'v> {
         })
     }
 
+    /// The message's size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.item.size
+    }
+
     /// How many bytes were read, parsed or decoded so far, whatever came of it.
     pub(in crate::doors::imap) fn work(&self) -> u64 {
         self.work.get()
@@ -202,9 +207,14 @@ impl<'s> Opened<'s> {
     }
 }
 
-/// The part of `bytes` that lies in `range`, without a copy.
+/// The part of `bytes` that lies in `range`: without a copy, unless it would keep much more in memory than
+/// itself.
 fn part_of(bytes: &Bytes, range: &Range<u64>) -> Bytes {
-    slice(bytes, range).map(|part| bytes.slice_ref(part)).unwrap_or_default()
+    match slice(bytes, range) {
+        Some(part) if part.len() < bytes.len() / 2 => Bytes::copy_from_slice(part),
+        Some(part) => bytes.slice_ref(part),
+        None => Bytes::new(),
+    }
 }
 
 /// The part of `bytes` that lies in `range`, if any does.

@@ -148,3 +148,40 @@ async fn many_keys_of_a_search_share_one_record() {
     let mut client = house.at_inbox().await;
     assert!(client.say(&format!("SEARCH{keys} TO number699")).await.starts_with("* SEARCH 1 2 3 "));
 }
+
+/// Clients that take their time do not fill the memory: others wait until there is room again.
+#[tokio::test]
+async fn large_answers_share_a_bounded_room() {
+    let mut house = House::new().await;
+    house.imap = Arc::new(Imap::with(&house.services, &house.imap.tls, 5 << 20));
+    let room = house.imap.room.clone();
+    let message = format!("Subject: large\r\n\r\n{}", "0123456789abcde\n".repeat(3 << 16));
+    for _ in 0..3 {
+        house.deliver(message.as_bytes()).await;
+    }
+    house.deliver(b"Subject: small\r\n\r\nbody\r\n").await;
+    let whole = |answer: &str| answer.matches("0123456789abcde\n").count();
+    let (mut slow, mut other) = (house.at_inbox().await, house.at_inbox().await);
+    slow.send(b"s FETCH 1:4 BODY.PEEK[]\r\n").await;
+    assert!(slow.line().await.starts_with("* 1 FETCH "));
+    assert!(room.free() < 3 << 20);
+    // Small answers and the headers of large messages need no room.
+    let answer = other.say("FETCH 1:4 (BODY.PEEK[HEADER] BODY.PEEK[TEXT]<1.5> BINARY.SIZE[1])").await;
+    assert!(answer.ends_with(" OK FETCH done\r\n") && answer.contains("* 3 FETCH "), "{answer}");
+    other.send(b"o FETCH 3 BODY.PEEK[]\r\n").await;
+    let waits = tokio::time::timeout(Duration::from_millis(200), other.line());
+    assert!(waits.await.is_err());
+    let (slowly, answer) = tokio::join!(slow.until("s "), other.until("o "));
+    assert_eq!((whole(&slowly), whole(&answer)), (3 * (3 << 16), 3 << 16));
+    assert!(slowly.ends_with("s OK FETCH done\r\n") && answer.ends_with("o OK FETCH done\r\n"));
+    assert_eq!(room.free(), 5 << 20);
+    // Several copies are more than there is; and a client that goes gives its room back.
+    let answer = other.say("FETCH 2 (BODY.PEEK[] BODY.PEEK[TEXT])").await;
+    assert_eq!(whole(&answer), 2 * (3 << 16));
+    other.send(b"o FETCH 1:* BODY.PEEK[]\r\n").await;
+    assert!(other.line().await.starts_with("* 1 FETCH "));
+    let Client { io, task, .. } = other;
+    drop(io);
+    tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
+    assert_eq!(room.free(), 5 << 20);
+}

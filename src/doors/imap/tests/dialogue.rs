@@ -278,7 +278,7 @@ async fn a_parked_connection_is_small() {
     let address: SocketAddr = "127.0.0.1:40000".parse().unwrap();
     let peer = Peer::new(Listener::Imap, address, address);
     let stream = Stream::clear(tokio::io::empty(), Duration::from_secs(5));
-    let future = crate::doors::imap::serve(stream, peer, house.services.clone(), house.tls);
+    let future = crate::doors::imap::serve(house.imap, stream, peer);
     let size = std::mem::size_of_val(&future);
     assert!(size <= 4 << 10, "{size} bytes");
 }
