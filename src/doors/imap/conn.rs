@@ -233,7 +233,7 @@ impl Session {
             Command::Namespace => capability::namespace(self).await,
             Command::List(asked) => Box::pin(list::list(self, asked)).await,
             Command::Status { name, items } => Box::pin(status::status(self, name, items)).await,
-            Command::Select { name, condstore, .. } => Box::pin(select::select(self, name, condstore)).await,
+            Command::Select { name, condstore } => Box::pin(select::select(self, name, condstore)).await,
             Command::Close | Command::Unselect => Ok(select::close(self)),
             Command::Idle => idle::idle(self).await,
             Command::Fetch(asked) => Box::pin(fetch::fetch(self, asked)).await,
