@@ -31,6 +31,17 @@ fn fixtures_of_mail() {
     assert!(seen >= 17);
 }
 
+/// The inputs that fuzzing begins with.
+#[test]
+fn seeds_of_the_fuzzer() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir("fuzz/seeds/mime_parse").unwrap() {
+        check(&std::fs::read(entry.unwrap().path()).unwrap());
+        seen += 1;
+    }
+    assert!(seen >= 17);
+}
+
 fn describe(raw: &[u8]) -> String {
     let message = parse(raw);
     let encoded = MailRecord::from_message(&message).encode();
