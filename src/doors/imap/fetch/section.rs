@@ -122,7 +122,8 @@ pub(super) fn binary_place(
     Some(cut(found.body(), partial))
 }
 
-/// Where the section is. A record that was cut may not know: then the message is asked.
+/// Where the section is. A record that was cut may not know, or take the first part it does not have for
+/// the one that would hold it: then the message is asked.
 fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>, Error> {
     let part = &section.part[..];
     let wanted = match section.of {
@@ -132,7 +133,9 @@ fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>,
         Of::Text => section::Section::Text(part),
         Of::Mime => section::Section::Mime(part),
     };
-    match message.record.section(wanted) {
+    // The message's own header and text are in every record, or nothing is.
+    let known = if part.is_empty() { message.record.section(wanted) } else { None };
+    match known {
         None => Ok(message.full()?.section(wanted)),
         found => Ok(found),
     }

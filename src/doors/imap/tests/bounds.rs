@@ -185,3 +185,38 @@ async fn large_answers_share_a_bounded_room() {
     tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
     assert_eq!(room.free(), 5 << 20);
 }
+
+/// A record cut between an enclosed multipart and its parts does not give the one for the other.
+#[tokio::test]
+async fn parts_behind_the_end_of_a_record_are_found() {
+    let house = House::new().await;
+    let long = "z".repeat(300);
+    let leaf = |text: &str| {
+        format!(
+            "Content-Type: text/x-{long}; a=\"{long}\"; b=\"{long}\"\r\nContent-ID: <{long}>\r\n\
+             Content-Description: {long}\r\n\r\n{text}\r\n"
+        )
+    };
+    // The last part that the record keeps is number 20: the multipart within part 18.
+    let before: String = (1..18).map(|n| format!("--o\r\n{}", leaf(&format!("before {n}")))).collect();
+    let within: String = (1..300).map(|n| format!("--i\r\n{}", leaf(&format!("within {n}")))).collect();
+    let raw = format!(
+        "Content-Type: multipart/mixed; boundary=o\r\n\r\n{before}--o\r\nContent-Type: message/rfc822\r\n\r\n\
+         Subject: inner\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n{within}--i--\r\n--o--\r\n"
+    );
+    let encoded = MailRecord::from_message(&message::parse(raw.as_bytes())).encode();
+    let stored = MailRecord::decode(&encoded).unwrap();
+    assert_eq!(stored.parts.len(), 20);
+    assert_eq!(stored.parts.last().map(|part| part.content_type()).as_deref(), Some("multipart/mixed"));
+    house.deliver(raw.as_bytes()).await;
+    let mut client = house.at_inbox().await;
+    for (part, text) in [("1", "before 1"), ("18.1", "within 1"), ("18.299", "within 299")] {
+        for asked in ["BODY", "BINARY"] {
+            let answer = client.say(&format!("FETCH 1 {asked}[{part}]")).await;
+            assert!(answer.contains(&format!("[{part}] {{{}}}\r\n{text})\r\n", text.len())), "{answer}");
+        }
+    }
+    assert!(client.say("FETCH 1 BODY[18.HEADER.FIELDS (Subject)]").await.contains("\r\nSubject: inner\r\n"));
+    assert!(client.say("FETCH 1 BODY[18.300]").await.contains("BODY[18.300] NIL)"));
+    assert!(client.say("SEARCH TEXT \"within 299\"").await.starts_with("* SEARCH 1\r\n"));
+}
