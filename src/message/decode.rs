@@ -56,11 +56,6 @@ pub fn prefix(encoding: Encoding, body: &[u8], enough: usize) -> Vec<u8> {
     out
 }
 
-/// Decodes `body` into `to` piece by piece; returns the number of bytes written.
-pub fn copy(encoding: Encoding, body: &[u8], to: &mut impl Write) -> io::Result<u64> {
-    copy_range(encoding, body, 0..u64::MAX, to)
-}
-
 /// Decodes the bytes `range` of the decoded content into `to`; returns the number written.
 /// What lies past the end is not an error.
 pub fn copy_range(

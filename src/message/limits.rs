@@ -27,6 +27,8 @@ pub const FILE_NAME: usize = 255;
 pub const REFERENCES: usize = 100;
 /// Longest message id considered, in bytes.
 pub const MESSAGE_ID: usize = 998;
+/// Longest subject compared to tell which messages belong together, in bytes.
+pub const BASE_SUBJECT: usize = 1_000;
 /// Length of the plain-text preview, in characters.
 pub const PREVIEW: usize = 500;
 /// Bytes of a decoded body looked at for the preview.

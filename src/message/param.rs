@@ -127,6 +127,13 @@ fn split_charset(value: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf8_lossy(label).into_owned(), text))
 }
 
+/// `value` with its `%` escapes decoded; what is none stays as it stands.
+pub(super) fn percent_decoded(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    percent_decode(value, &mut out);
+    out
+}
+
 fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
     while let Some((&byte, after)) = rest.split_first() {
@@ -171,9 +178,13 @@ impl<'a> Cursor<'a> {
                 }
                 b'"' => {}
                 byte if byte.is_ascii_whitespace() => {
-                    if !keyword.is_empty() && !keyword.ends_with(b"/") && self.ends_keyword() {
+                    self.white_space();
+                    // Blanks may stand around the slash and before a comment; others end it.
+                    let goes_on = matches!(self.peek(), Some(b'/' | b';' | b'(') | None);
+                    if !keyword.is_empty() && !keyword.ends_with(b"/") && !goes_on {
                         break;
                     }
+                    continue;
                 }
                 _ => keyword.push(byte),
             }
@@ -182,10 +193,10 @@ impl<'a> Cursor<'a> {
         String::from_utf8_lossy(&keyword).into_owned()
     }
 
-    /// Whether what follows the blanks here is not the rest of `type / subtype`.
-    fn ends_keyword(&self) -> bool {
-        let rest = self.input.get(self.at..).unwrap_or_default().trim_ascii_start();
-        !matches!(rest.first(), Some(b'/' | b';' | b'(') | None)
+    fn white_space(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
     }
 
     /// The next parameter; its name is empty where there was only rubbish.
@@ -204,9 +215,7 @@ impl<'a> Cursor<'a> {
             return Some((String::new(), Cow::Borrowed(b"")));
         }
         self.at += 1;
-        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
-            self.at += 1;
-        }
+        self.white_space();
         let value = if self.peek() == Some(b'"') { self.quoted() } else { self.token(&name) };
         Some((name, value))
     }

@@ -1,5 +1,7 @@
 //! Sample messages against their golden description, hostile messages, and properties.
 
+mod runs;
+
 use std::fmt::Write as _;
 
 use super::record::{Address, Envelope, MailRecord, RecordError};
@@ -25,6 +27,17 @@ fn fixtures_of_mail() {
         }
         let want = std::fs::read_to_string(&golden).unwrap_or_default();
         assert_eq!(got, want, "{}", path.display());
+    }
+    assert!(seen >= 17);
+}
+
+/// The inputs that fuzzing begins with.
+#[test]
+fn seeds_of_the_fuzzer() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir("fuzz/seeds/mime_parse").unwrap() {
+        check(&std::fs::read(entry.unwrap().path()).unwrap());
+        seen += 1;
     }
     assert!(seen >= 17);
 }

@@ -1,7 +1,7 @@
 //! Which messages belong together: ids named in References, or else the base subject.
 
 use super::record::MailRecord;
-use super::{header, limits};
+use super::{charset, header, limits};
 
 /// By what a message joins a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,9 +70,10 @@ pub fn message_ids(value: &[u8]) -> Vec<String> {
 }
 
 /// RFC 5256 §2.1: the subject without `Re:`, `Fwd:`, `[list]` and `(fwd)`, and whether anything
-/// that marks a reply or forward was taken away. The subject must be decoded already.
+/// that marks a reply or forward was taken away. The subject must be decoded already; of one longer
+/// than [`limits::BASE_SUBJECT`] only the beginning counts.
 pub fn base_subject(subject: &str) -> (String, bool) {
-    let collapsed = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    let collapsed = collapsed(subject);
     let mut text = collapsed.as_str();
     let mut is_reply = false;
     loop {
@@ -83,14 +84,13 @@ pub fn base_subject(subject: &str) -> (String, bool) {
             is_reply = true;
         }
         loop {
-            if let Some(rest) = strip_leader(text) {
-                text = rest;
-                is_reply = true;
-            } else if let Some(rest) = strip_blob(text).filter(|rest| !rest.is_empty()) {
-                text = rest;
-            } else {
+            let behind_blobs = strip_blobs(text);
+            let Some(rest) = strip_leader(behind_blobs.end) else {
+                text = behind_blobs.subject;
                 break;
-            }
+            };
+            text = rest;
+            is_reply = true;
         }
         let inner = strip_prefix_ignoring_case(text, "[fwd:").and_then(|rest| rest.strip_suffix(']'));
         if let Some(inner) = inner {
@@ -103,15 +103,44 @@ pub fn base_subject(subject: &str) -> (String, bool) {
     }
 }
 
-/// `*subj-blob subj-refwd`: blobs, then `re`/`fw`/`fwd` and what other languages write, a blob,
-/// and a colon.
-fn strip_leader(text: &str) -> Option<&str> {
-    let mut rest = text.trim_start();
-    while let Some(after) = strip_blob(rest) {
-        rest = after;
+/// Each run of white space made one blank, and cut.
+fn collapsed(subject: &str) -> String {
+    let mut out = String::new();
+    for word in subject.split_whitespace() {
+        if out.len() >= limits::BASE_SUBJECT {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(charset::truncate_bytes(word, limits::BASE_SUBJECT));
     }
-    let word_end = rest.find(|ch: char| !ch.is_alphabetic()).unwrap_or(rest.len());
-    let (word, after) = rest.split_at(word_end);
+    charset::truncate_bytes(&out, limits::BASE_SUBJECT).trim_end().to_owned()
+}
+
+/// Text behind the blobs it begins with.
+struct BehindBlobs<'t> {
+    /// Behind all of them: where a leader may stand.
+    end: &'t str,
+    /// Behind those that may go if none does: a blob that is all there is stays.
+    subject: &'t str,
+}
+
+fn strip_blobs(text: &str) -> BehindBlobs<'_> {
+    let mut behind = BehindBlobs { end: text, subject: text };
+    while let Some(after) = strip_blob(behind.end) {
+        behind.end = after;
+        if !after.is_empty() {
+            behind.subject = after;
+        }
+    }
+    behind
+}
+
+/// `subj-refwd`: `re`/`fw`/`fwd` and what other languages write, a blob, and a colon.
+fn strip_leader(text: &str) -> Option<&str> {
+    let word_end = text.find(|ch: char| !ch.is_alphabetic()).unwrap_or(text.len());
+    let (word, after) = text.split_at(word_end);
     if !LEADERS.iter().any(|leader| leader.eq_ignore_ascii_case(word)) {
         return None;
     }
@@ -165,8 +194,25 @@ mod tests {
             ("", "", false),
             ("Re:", "", true),
             ("(fwd)", "", true),
+            ("[a] [b] Hello", "Hello", false),
+            ("[a] [b] re [c]: [d] Hello", "Hello", true),
+            ("[a] [b]", "[b]", false),
+            ("Re: [a] [b]", "[b]", true),
         ] {
             assert_eq!(base_subject(subject), (base.to_owned(), reply), "{subject}");
+        }
+    }
+
+    #[test]
+    fn long_subjects_count_by_their_beginning() {
+        let (base, reply) = base_subject(&format!("Re: {}", "é ".repeat(1_000_000)));
+        assert!(reply && base.starts_with("é é") && base.len() > limits::BASE_SUBJECT - 8);
+        let blobs = |count| base_subject(&format!("{}x", "[a]".repeat(count))).0;
+        assert_eq!(blobs(300), "x");
+        assert_eq!(blobs(500_000), "[");
+        for run in ["[]", "[", "]", "[fwd:", "(fwd)", "re:", "re[", "re[]", "[x]re:", "x"] {
+            let (base, _) = base_subject(&run.repeat(500_000));
+            assert!(base.len() <= limits::BASE_SUBJECT, "{run}");
         }
     }
 

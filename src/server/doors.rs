@@ -15,10 +15,10 @@ pub(super) struct Doors(Arc<Inner>);
 
 struct Inner {
     services: Arc<Services>,
-    tls: Tls,
     http: Http,
     https: Http,
     smtp: Arc<smtp::Smtp>,
+    imap: Arc<imap::Imap>,
 }
 
 impl Doors {
@@ -38,11 +38,11 @@ impl Doors {
         let public = eas::router(Arc::new(door));
         Self(Arc::new(Inner {
             services: services.clone(),
-            tls: tls.clone(),
             // Figures and health are for the machine's own neighbours, never for the internet.
             http: http(public.clone().merge(admin::router(services))),
             https: http(public),
             smtp: Arc::new(smtp::Smtp::new(services, Some(tls))),
+            imap: Arc::new(imap::Imap::new(services, tls)),
         }))
     }
 
@@ -58,7 +58,7 @@ impl Doors {
                 }
             }
             Listener::Imap | Listener::Imaps => {
-                imap::serve(stream, peer, self.0.services.clone(), self.0.tls.clone()).await;
+                imap::serve(self.0.imap.clone(), stream, peer).await;
             }
         }
     }

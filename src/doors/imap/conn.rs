@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
+use super::Imap;
 use super::cmd::{capability, fetch, idle, list, login, search, select, status};
 use super::grammar::{self, Command, Refused, Request};
 use super::out::Out;
 use super::reply::{Answer, Code, Stop};
+use super::room::Room;
 use super::state::{Enabled, Selected, State, Updates, User};
 use super::wire::{Ended, Frame, Wire};
 use crate::mailbox::{Error, Mailbox};
-use crate::net::{Peer, Stream, Tls};
+use crate::net::{Peer, Stream};
 use crate::services::Services;
 
 /// Longest command before a login, in bytes, literals included.
@@ -28,17 +30,17 @@ const BEFORE_MAX: u32 = 50;
 const CHECK_AFTER: u64 = 5_000;
 
 /// Serves one connection to its end. IMAPS comes here already encrypted.
-pub async fn serve(stream: Stream, peer: Peer, services: Arc<Services>, tls: Tls) {
-    let within = services.config.limits.tls_handshake;
-    let mut session = Session::new(stream, peer, services);
+pub async fn serve(imap: Arc<Imap>, stream: Stream, peer: Peer) {
+    let within = imap.services.config.limits.tls_handshake;
+    let mut session = Session::new(&imap, stream, peer);
     let mut greets = true;
     loop {
         match session.run(greets).await {
             End::Closed => return session.wire.close().await,
             End::StartTls => {
-                let Session { wire, peer, services, .. } = session;
-                match wire.into_stream().starttls(&tls.acceptor(peer.listener), within).await {
-                    Ok(stream) => session = Session::new(stream, peer, services),
+                let Session { wire, peer, .. } = session;
+                match wire.into_stream().starttls(&imap.tls.acceptor(peer.listener), within).await {
+                    Ok(stream) => session = Session::new(&imap, stream, peer),
                     Err(e) => return tracing::debug!(error = %e, "no TLS after STARTTLS"),
                 }
                 // RFC 9051 §6.2.1: the client knows us, and asks for capabilities again.
@@ -53,6 +55,7 @@ pub(super) struct Session {
     pub(super) wire: Wire,
     pub(super) peer: Peer,
     pub(super) services: Arc<Services>,
+    pub(super) room: Room,
     pub(super) state: State,
     pub(super) enabled: Enabled,
     pub(super) refused_logins: u32,
@@ -73,11 +76,12 @@ enum Next {
 }
 
 impl Session {
-    fn new(stream: Stream, peer: Peer, services: Arc<Services>) -> Self {
+    fn new(imap: &Imap, stream: Stream, peer: Peer) -> Self {
         Self {
             wire: Wire::new(stream),
             peer,
-            services,
+            services: imap.services.clone(),
+            room: imap.room.clone(),
             state: State::NotAuthenticated,
             enabled: Enabled::default(),
             refused_logins: 0,
@@ -229,7 +233,7 @@ impl Session {
             Command::Namespace => capability::namespace(self).await,
             Command::List(asked) => Box::pin(list::list(self, asked)).await,
             Command::Status { name, items } => Box::pin(status::status(self, name, items)).await,
-            Command::Select { name, condstore, .. } => Box::pin(select::select(self, name, condstore)).await,
+            Command::Select { name, condstore } => Box::pin(select::select(self, name, condstore)).await,
             Command::Close | Command::Unselect => Ok(select::close(self)),
             Command::Idle => idle::idle(self).await,
             Command::Fetch(asked) => Box::pin(fetch::fetch(self, asked)).await,

@@ -4,7 +4,7 @@
 //! through `cmd`, and `reply` says how each ended. `state` holds the session's own sequence numbers,
 //! which change only when the client is told; `fetch` and `search` read messages in bounded batches.
 //! Everything that touches the store runs on the blocking pool and gives its snapshot back before
-//! anything is sent.
+//! anything is sent; large answers take of the `room` that all connections share.
 
 mod cmd;
 mod conn;
@@ -14,6 +14,7 @@ mod name;
 mod out;
 mod pattern;
 mod reply;
+mod room;
 mod search;
 mod state;
 #[cfg(test)]
@@ -22,4 +23,30 @@ mod tree;
 mod uid_map;
 mod wire;
 
+use std::sync::Arc;
+
+use crate::net::Tls;
+use crate::services::Services;
+use room::{ROOM, Room};
+
 pub use conn::serve;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Imap {
+    services: Arc<Services>,
+    tls: Tls,
+    /// For messages on their way to clients.
+    room: Room,
+}
+
+impl Imap {
+    /// The door of a server.
+    pub fn new(services: &Arc<Services>, tls: &Tls) -> Self {
+        Self::with(services, tls, ROOM)
+    }
+
+    fn with(services: &Arc<Services>, tls: &Tls, room: usize) -> Self {
+        Self { services: services.clone(), tls: tls.clone(), room: Room::new(room) }
+    }
+}

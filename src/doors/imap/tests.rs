@@ -1,5 +1,6 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
+mod bounds;
 mod dialogue;
 mod mail;
 mod updates;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
+use super::Imap;
 use crate::clock::Clock;
 use crate::config::{Auth, Config, Limits};
 use crate::directory::NewAccount;
@@ -27,7 +29,7 @@ const NOW: i64 = 1_800_000_000_000;
 /// A server's parts with one account, `alice@example.test`, whose password is `secret`.
 struct House {
     services: Arc<Services>,
-    tls: Tls,
+    imap: Arc<Imap>,
     alice: OwnerId,
     _data: tempfile::TempDir,
 }
@@ -52,7 +54,8 @@ impl House {
         let alice = account(&services, "alice@example.test").await;
         let own = SelfSigned::in_folder(data.path(), &["localhost".into()], 1_800_000_000).unwrap();
         let tls = Tls::new(read_pem(&own.cert, &own.key).unwrap()).unwrap();
-        Self { services, tls, alice, _data: data }
+        let imap = Arc::new(Imap::new(&services, &tls));
+        Self { services, imap, alice, _data: data }
     }
 
     fn me(&self) -> Acting {
@@ -116,7 +119,7 @@ impl House {
         let stream = Stream::clear(ours, Duration::from_secs(5));
         let address: SocketAddr = "127.0.0.1:40000".parse().unwrap();
         let peer = Peer::new(Listener::Imap, address, address);
-        let served = super::serve(stream, peer, self.services.clone(), self.tls.clone());
+        let served = super::serve(self.imap.clone(), stream, peer);
         let task = tokio::spawn(served);
         Client { io: theirs, input: Vec::new(), next: 0, greeting: String::new(), task }
     }

@@ -3,12 +3,14 @@
 //! ActiveSync's SmartReply and SmartForward send only what the user wrote; the server adds the
 //! original. MS-ASCMD §2.2.1.20, §2.2.1.19.
 
+use std::collections::HashSet;
+
 use super::tree::Node;
 use super::{draft, trace};
 use crate::message::mime::{Message, Part};
 use crate::message::record::{Address, Envelope, Flags, MailRecord, NativeBody};
 use crate::message::section::Tree as _;
-use crate::message::{body, date, header, html, limits, mime, select, thread};
+use crate::message::{body, charset, date, header, html, limits, mime, param, select, thread};
 
 /// Whether the original is answered or passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,10 +151,12 @@ impl Combined {
 
     /// The images the HTML shows, and with `all` every other attachment.
     fn take_files(&mut self, message: &Message<'_>, all: bool) {
-        for part in select::bodies(message).attachments.iter().filter_map(|index| message.parts().get(*index))
-        {
-            let shown = self.html.as_ref().is_some_and(|html| shows(html, message, part));
-            if shown {
+        let found = select::bodies(message).attachments;
+        let files: Vec<&Part> = found.iter().filter_map(|index| message.parts().get(*index)).collect();
+        let ids: HashSet<String> = files.iter().filter_map(|part| content_id(message, part)).collect();
+        let shown = self.html.as_ref().map(|html| shown(html, &ids)).unwrap_or_default();
+        for part in files {
+            if content_id(message, part).is_some_and(|id| shown.contains(&id)) {
                 self.inline.push(Node::copy(message, part));
             } else if all {
                 self.attached.push(Node::copy(message, part));
@@ -217,13 +221,40 @@ fn is_within_enclosed(message: &Message<'_>, index: usize) -> bool {
     false
 }
 
-/// Whether the HTML refers to the part by its Content-ID or Content-Location.
-fn shows(html: &str, message: &Message<'_>, part: &Part) -> bool {
-    let id = message.field(part, "Content-ID").map(header::raw_text);
-    let id = id.as_ref().map(|id| id.trim_matches(['<', '>'])).filter(|id| !id.is_empty());
-    id.is_some_and(|id| {
-        html.contains(&format!("cid:{}", html::escape(id))) || html.contains(&format!("cid:{id}"))
-    })
+fn content_id(message: &Message<'_>, part: &Part) -> Option<String> {
+    let id = header::raw_text(message.field(part, "Content-ID")?);
+    let id = id.trim_matches(['<', '>']);
+    (!id.is_empty() && id.len() <= limits::MESSAGE_ID).then(|| id.to_owned())
+}
+
+/// Those of `ids` that the HTML refers to by a `cid:` address, in one pass over it. RFC 2392.
+fn shown(html: &str, ids: &HashSet<String>) -> HashSet<String> {
+    let mut shown = HashSet::new();
+    let mut rest = html;
+    while let Some((before, after)) = rest.split_once(':').filter(|_| shown.len() < ids.len()) {
+        rest = after;
+        let is_cid = before.len().checked_sub(3).and_then(|at| before.get(at..));
+        if !is_cid.is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid")) {
+            continue;
+        }
+        // Escaped, an id may be several times as long.
+        let window = charset::truncate_bytes(after, 6 * limits::MESSAGE_ID);
+        let ends = |ch: char| ch.is_whitespace() || matches!(ch, '"' | '<' | '>');
+        let address = window.split(ends).next().unwrap_or_default();
+        rest = after.get(address.len()..).unwrap_or_default();
+        // Within single quotes, or a style's parentheses.
+        let inner = address.split(['\'', ')']).next().unwrap_or_default();
+        for written in [address, inner] {
+            let plain = html::unescape(written);
+            let decoded = param::percent_decoded(plain.as_bytes());
+            shown.extend(
+                [plain, String::from_utf8_lossy(&decoded).into_owned()]
+                    .into_iter()
+                    .filter(|id| ids.contains(id)),
+            );
+        }
+    }
+    shown
 }
 
 fn quoted_fields<'l>(labels: &Labels<'l>, record: &MailRecord<'_>) -> Vec<(&'l str, String)> {
@@ -466,6 +497,29 @@ mod tests {
             .map(|file| file.name.to_string())
             .collect();
         assert_eq!(names, ["invite.ics"]);
+    }
+
+    #[test]
+    fn ids_shown_are_found_in_one_pass() {
+        let ids = |list: &[&str]| list.iter().map(|id| (*id).to_owned()).collect::<HashSet<_>>();
+        let known = ids(&["a@x", "b&c@x", "d e@x", "f@x", "f@x.test", "o'g@x"]);
+        for (html, want) in [
+            ("<img src=\"cid:a@x\">", &["a@x"][..]),
+            ("<img src=CID:a@x>", &["a@x"]),
+            ("<p style='background: url(cid:a@x)'>", &["a@x"]),
+            ("<p style=\"background: url('cid:a@x')\">", &["a@x"]),
+            ("<img src=\"cid:b&amp;c@x\"><img src='cid:d%20e@x'>", &["b&c@x", "d e@x"]),
+            ("<img src=\"cid:o'g@x\">", &["o'g@x"]),
+            ("<img src=\"cid:f@x.test\">", &["f@x.test"]),
+            ("acid:a@x lucid: a@x cid:other@x cid:", &["a@x"]),
+            ("cid", &[]),
+        ] {
+            assert_eq!(shown(html, &known), ids(want), "{html}");
+        }
+        let many: HashSet<String> = (0..1_000).map(|n| format!("{n}@x")).collect();
+        for run in ["cid:", "cid:x ", "cid:0@x\" ", ":", "%", "cid:%", "cid:&amp;"] {
+            assert!(shown(&run.repeat(2_000_000 / run.len()), &many).len() <= 1);
+        }
     }
 
     proptest::proptest! {

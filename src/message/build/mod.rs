@@ -4,17 +4,13 @@
 //! message. Text given to header fields is encoded and cannot break out of its line.
 
 mod draft;
-mod dsn;
 mod merge;
 mod trace;
 mod tree;
 
 pub use draft::{Draft, File};
-pub use dsn::{Action, Dsn, Recipient};
 pub use merge::{Labels, Merge, Mode};
-pub use trace::{
-    Received, delivered_to, message_id, missing_fields, return_path, without_bcc, without_fields,
-};
+pub use trace::{message_id, missing_fields, without_bcc, without_fields};
 
 /// A field of addresses, encoded and folded. RFC 5322 §3.4.
 pub fn address_field(name: &str, list: &[super::Address<'_>]) -> Vec<u8> {

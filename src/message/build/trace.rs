@@ -1,68 +1,10 @@
 //! Fields a server adds on the way, and fields it takes out.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
-use super::tree::one_line;
 use crate::message::date::{self, Date};
 use crate::message::header::line_at;
 use crate::message::mime::Message;
-
-/// What one hop writes down. RFC 5321 §4.4.
-#[derive(Clone, Debug)]
-pub struct Received<'a> {
-    /// What the client called itself.
-    pub helo: &'a str,
-    /// Where it connected from.
-    pub peer: IpAddr,
-    /// Its name by reverse lookup, if there is one.
-    pub peer_name: Option<&'a str>,
-    /// This server's name.
-    pub by: &'a str,
-    /// RFC 3848's keyword: `ESMTP`, `ESMTPSA`, `LMTP`, ...
-    pub protocol: &'a str,
-    /// The queue id.
-    pub id: &'a str,
-    /// The recipient, only where there is a single one: more would tell of blind copies.
-    pub recipient: Option<&'a str>,
-    /// TLS version and cipher, if any.
-    pub tls: Option<&'a str>,
-    /// When.
-    pub date: Date,
-}
-
-impl Received<'_> {
-    /// The whole field with its line end.
-    pub fn field(&self) -> String {
-        let peer_name = self.peer_name.map(|name| format!("{} ", clean(name))).unwrap_or_default();
-        // RFC 5321 §4.1.3: IPv6 addresses are tagged.
-        let peer = match self.peer {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("IPv6:{address}"),
-        };
-        let mut out = format!("Received: from {} ({peer_name}[{peer}])\r\n", clean(self.helo));
-        if let Some(tls) = self.tls {
-            out.push_str(&format!("\t(using {})\r\n", clean_phrase(tls)));
-        }
-        let (by, protocol, id) = (clean(self.by), clean(self.protocol), clean(self.id));
-        out.push_str(&format!("\tby {by} with {protocol} id {id}"));
-        if let Some(recipient) = self.recipient {
-            out.push_str(&format!("\r\n\tfor <{}>", clean_address(recipient)));
-        }
-        out.push_str(&format!(";\r\n\t{}\r\n", date::format(self.date)));
-        out
-    }
-}
-
-/// `Return-Path: <sender>`; the empty address is the null sender. RFC 5321 §4.4.
-pub fn return_path(sender: &str) -> String {
-    format!("Return-Path: <{}>\r\n", clean_address(sender))
-}
-
-/// `Delivered-To: mailbox`, which also stops loops.
-pub fn delivered_to(mailbox: &str) -> String {
-    format!("Delivered-To: {}\r\n", clean_address(mailbox))
-}
 
 /// A message id without angle brackets.
 pub fn message_id(unique: u128, domain: &str) -> String {
@@ -125,10 +67,6 @@ fn clean(text: &str) -> String {
     text.chars().filter(kept).take(255).collect()
 }
 
-fn clean_phrase(text: &str) -> String {
-    one_line(text).chars().filter(|ch| !"()\\".contains(*ch)).take(255).collect()
-}
-
 /// An address may hold quotes and blanks, but nothing that ends the line or the brackets.
 pub(super) fn clean_address(address: &str) -> String {
     address.chars().filter(|ch| !ch.is_control() && !"<>".contains(*ch)).take(998).collect()
@@ -140,34 +78,6 @@ mod tests {
     use crate::message::parse;
 
     const DATE: Date = Date { unix: 1_057_049_557, offset_minutes: 120 };
-
-    #[test]
-    fn received() {
-        let mut hop = Received {
-            helo: "client.test",
-            peer: IpAddr::from([192, 0, 2, 1]),
-            peer_name: Some("host.test"),
-            by: "mail.example.org",
-            protocol: "ESMTPS",
-            id: "abc",
-            recipient: Some("joe@example.org"),
-            tls: Some("TLSv1.3 with cipher X"),
-            date: DATE,
-        };
-        assert_eq!(
-            hop.field(),
-            "Received: from client.test (host.test [192.0.2.1])\r\n\t(using TLSv1.3 with cipher X)\r\n\t\
-             by mail.example.org with ESMTPS id abc\r\n\tfor <joe@example.org>;\r\n\t\
-             Tue, 1 Jul 2003 10:52:37 +0200\r\n"
-        );
-        hop.helo = "evil\r\nBcc: x (\"";
-        hop.peer = "2001:db8::1".parse().unwrap();
-        let field = hop.field();
-        assert!(field.starts_with("Received: from evilBcc:x (host.test [IPv6:2001:db8::1])\r\n"), "{field}");
-        assert_eq!(return_path(""), "Return-Path: <>\r\n");
-        assert_eq!(return_path("a>\r\nb@x"), "Return-Path: <ab@x>\r\n");
-        assert_eq!(delivered_to("joe@x"), "Delivered-To: joe@x\r\n");
-    }
 
     #[test]
     fn missing_fields_are_added() {

@@ -16,8 +16,6 @@ pub(super) enum Node {
     Multipart {
         /// `mixed`, `alternative`, ...
         subtype: &'static str,
-        /// Further parameters of Content-Type.
-        params: Vec<(&'static str, String)>,
         /// The parts within.
         children: Vec<Self>,
     },
@@ -25,7 +23,7 @@ pub(super) enum Node {
 
 impl Node {
     pub(super) const fn multipart(subtype: &'static str, children: Vec<Self>) -> Self {
-        Self::Multipart { subtype, params: Vec::new(), children }
+        Self::Multipart { subtype, children }
     }
 
     /// A multipart, or its only child.
@@ -120,12 +118,9 @@ impl Node {
     fn write_with(self, boundaries: &mut Boundaries, out: &mut Vec<u8>) {
         match self {
             Self::Leaf(bytes) => out.extend_from_slice(&bytes),
-            Self::Multipart { subtype, params, children } => {
+            Self::Multipart { subtype, children } => {
                 let boundary = boundaries.next();
-                let mut typed = ContentType::new(format!("multipart/{subtype}"));
-                for (name, value) in params {
-                    typed = typed.attribute(name, value);
-                }
+                let typed = ContentType::new(format!("multipart/{subtype}"));
                 out.extend_from_slice(b"Content-Type: ");
                 typed.attribute("boundary", boundary.clone()).write_header(out, 14);
                 for child in children {

@@ -4,10 +4,10 @@
 //! reopened in each paragraph, content moved out of tables, long searches up the tree). What
 //! leaves here needs no repair.
 
-use super::entity;
 use super::sanitise::Image;
 use super::text::escape_into;
 use super::token::{Attributes, Token, Tokens};
+use super::{entity, is_forbidden};
 use crate::message::{charset, limits};
 
 /// Rewrites `html` as well-formed HTML of known elements only. `image` gives the address an image
@@ -203,7 +203,11 @@ impl Balancer<'_> {
             self.plain(before);
             let length = entity::length(reference);
             let (whole, after) = reference.split_at(length.unwrap_or(1));
-            self.out.push_str(if length.is_some() { whole } else { "&amp;" });
+            // A control character that may not stand in text may not be referred to either.
+            let is_control = entity::character(reference).is_some_and(|(ch, _)| is_forbidden(ch));
+            if !(length.is_some() && is_control) {
+                self.out.push_str(if length.is_some() { whole } else { "&amp;" });
+            }
             self.split(whole.len());
             rest = after;
         }
@@ -355,8 +359,14 @@ impl Balancer<'_> {
             }
             let mut decoded = String::with_capacity(value.len());
             entity::decode(value, &mut decoded);
+            if decoded.contains(is_forbidden) {
+                decoded.retain(|ch| !is_forbidden(ch));
+            }
+            if name.eq_ignore_ascii_case("src") || name.eq_ignore_ascii_case("href") {
+                decoded = address(&decoded);
+            }
             if element == "img" && name.eq_ignore_ascii_case("src") {
-                match (self.image)(decoded.trim()) {
+                match (self.image)(&decoded) {
                     Some(address) => decoded = address,
                     None => continue,
                 }
@@ -371,6 +381,24 @@ impl Balancer<'_> {
             self.out.push('"');
         }
     }
+}
+
+/// The address as a browser understands it, so that whoever looks at its beginning sees what will be
+/// loaded: without what is left out of addresses, its scheme in lower case, and `http://` even where
+/// slashes are missing, too many or the wrong way round. URL Standard §4.4.
+fn address(value: &str) -> String {
+    let mut address: String = value.chars().filter(|ch| !matches!(ch, '\t' | '\r' | '\n')).collect();
+    address.truncate(address.trim_end().len());
+    let address = address.trim_start();
+    let Some((scheme, rest)) = address.split_once(':') else { return address.to_owned() };
+    if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
+        return address.to_owned();
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    if matches!(scheme.as_str(), "http" | "https") {
+        return format!("{scheme}://{}", rest.trim_start_matches(['/', '\\']));
+    }
+    format!("{scheme}:{rest}")
 }
 
 #[cfg(test)]
@@ -408,6 +436,34 @@ mod tests {
         ] {
             assert_eq!(balanced(html), want, "{html}");
         }
+    }
+
+    #[test]
+    fn addresses_are_what_browsers_load() {
+        for (value, want) in [
+            ("http://x.test/a:b", "http://x.test/a:b"),
+            (" HTTPS://X.test ", "https://X.test"),
+            ("ht\tt\r\np://x", "http://x"),
+            ("http:x", "http://x"),
+            ("http:/x", "http://x"),
+            ("http:\\\\/x", "http://x"),
+            ("Data:image/png;base64,A A", "data:image/png;base64,A A"),
+            ("a/b:c", "a/b:c"),
+            ("//x", "//x"),
+            ("", ""),
+        ] {
+            assert_eq!(address(value), want, "{value:?}");
+            assert_eq!(address(want), want);
+        }
+    }
+
+    #[test]
+    fn controls_do_not_come_back() {
+        for html in ["&#1;", "&#x0000000000000001;", "\u{1}&#127;&#129;", "<p title='&#1;&#x7;a'>&#8;"] {
+            let out = balanced(html);
+            assert!(!out.contains(is_forbidden) && !out.contains('#'), "{html} -> {out}");
+        }
+        assert_eq!(balanced("a&#9;b&#10;&#233;"), "a&#9;b&#10;&#233;");
     }
 
     #[test]

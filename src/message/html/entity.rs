@@ -37,12 +37,14 @@ pub(super) fn length(text: &str) -> Option<usize> {
 }
 
 /// The character `text` begins with a reference to, and the reference's length.
-fn character(text: &str) -> Option<(char, usize)> {
+pub(super) fn character(text: &str) -> Option<(char, usize)> {
     let inner = text.strip_prefix('&')?;
     let number = inner.strip_prefix('#');
     let body = number.unwrap_or(inner);
     let is_part = |ch: &char| ch.is_ascii_alphanumeric();
-    let length = body.chars().take(LONGEST).take_while(is_part).count();
+    // Numbers may have any number of zeros before them.
+    let most = if number.is_some() { LONGEST_NUMBER } else { LONGEST };
+    let length = body.chars().take(most).take_while(is_part).count();
     let body = body.get(..length)?;
     let before = 1 + usize::from(number.is_some());
     let ends = text.get(before + length..).is_some_and(|after| after.starts_with(';'));
@@ -76,8 +78,10 @@ fn numbered(number: u32) -> char {
     }
 }
 
-/// Longest name or number looked at, in characters.
+/// Longest name looked at, in characters.
 const LONGEST: usize = 10;
+/// Longest number looked at, in characters.
+const LONGEST_NUMBER: usize = 32;
 
 /// Sorted by name.
 #[rustfmt::skip]
@@ -169,5 +173,6 @@ mod tests {
         assert_eq!(decoded("&#233;&#xE9;&#XE9;&#128;&#0;&#x110000;"), "ééé€\u{fffd}\u{fffd}");
         assert_eq!(decoded("AT&T &unknown; &eacute &amp &#; & &"), "AT&T &unknown; &eacute & &#; & &");
         assert_eq!(decoded("&#99999999999999;"), "&#99999999999999;");
+        assert_eq!(decoded("&#000000000000000233;&#x00000000000000e9;"), "éé");
     }
 }

@@ -11,7 +11,13 @@ mod text;
 mod token;
 
 pub use sanitise::{Image, keep_image, sanitise};
+pub(super) use text::unescape;
 pub use text::{Links, escape, from_text, to_text};
+
+/// Control characters that mean nothing in HTML, and that neither XML nor WBXML can carry.
+fn is_forbidden(ch: char) -> bool {
+    ch.is_control() && !matches!(ch, '\t' | '\r' | '\n')
+}
 
 /// The charset a document declares about itself in its first kilobyte, if it does.
 pub(super) fn declared_charset(bytes: &[u8]) -> Option<String> {

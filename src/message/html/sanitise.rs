@@ -11,6 +11,8 @@ use crate::message::{charset, limits};
 
 /// Where an image is loaded from: given the address in the message, the one to put in its place,
 /// or nothing to leave the image without one. For blocking remote images and for serving `cid:`.
+/// The address's scheme is in lower case, and everything loaded from elsewhere begins with `http://` or
+/// `https://`.
 pub type Image<'i> = dyn Fn(&str) -> Option<String> + 'i;
 
 /// Leaves image addresses as they are.
@@ -19,8 +21,8 @@ pub fn keep_image(address: &str) -> Option<String> {
 }
 
 /// Makes a fragment of HTML safe to show: no scripts, forms, frames, style sheets or foreign
-/// markup; inline styles by an allow-list; links open apart from the message. Input beyond
-/// [`limits::HTML`] is cut. Remote images are kept unless `image` removes them.
+/// markup; inline styles by an allow-list; links open apart from the message. Addresses are written as
+/// browsers understand them, before anything judges them. Input beyond [`limits::HTML`] is cut. Remote images are kept unless `image` removes them.
 pub fn sanitise(html: &str, image: &Image<'_>) -> String {
     let html = charset::truncate_bytes(html, limits::HTML);
     let balanced = balance(html, image);
@@ -248,6 +250,66 @@ mod tests {
             "<textarea></textarea><object data=alert(1)></object><embed src=alert(1)>",
             "<!--><img src=x onerror=alert(1)>-->",
             "<p/onclick=alert(1)>",
+            // Addresses with what browsers leave out of them.
+            "<a href=\"da&#9;ta:text/html,alert(1)\">x</a>",
+            "<a href=\"da\tt\na:text/html,alert(1)\">x</a>",
+            "<a href=\"d&NewLine;ata:text/html,alert(1)\">x</a>",
+            "<a href=\"&#1;data:text/html,alert(1)\">x</a>",
+            "<a href=\"&#00000000000000001;data:text/html,alert(1)\">x</a>",
+            "<a href=\"\u{1}\u{1f} data:text/html,alert(1)\">x</a>",
+            "<a href=\"d&#1;ata:text/html,alert(1)\">x</a>",
+            "<a href=\" &#12;DATA:text/html,alert(1)\">x</a>",
+            "<a href=\"&Tab;java&Tab;script&colon;alert(1)\">x</a>",
+            "<a href=\"\u{1}javascript:alert(1)\">x</a>",
+            "<a href=\"vbscript:alert(1)\">x</a><a href=\"blob:http://evil.test/alert(1)\">x</a>",
+            "<a href=\"view-source:http://evil.test/alert(1)\">x</a><a href=\"file:///alert(1)\">x</a>",
+            "<a href=\"//evil.test/alert(1)\">x</a><a href=\"\\\\evil.test/alert(1)\">x</a>",
+            "<a href=\"&#1;cid:alert(1)\">x</a>",
+            "<img src=\"d&#9;ata:image/svg+xml;base64,alert(1)\">",
+            "<img src=\"&#1;data:image/svg+xml,alert(1)\">",
+            "<img src=\"da&#10;ta:image/svg+xml,alert(1)\">",
+            "<img src=\"data:image/svg+xml,alert(1)\"><img src=\"data:text/html,alert(1)\">",
+            "<img src=\"java&#9;script:alert(1)\"><img src=\"//evil.test/alert(1)\">",
+            // Other attributes that load or run.
+            "<img src=cid:x srcset=\"http://evil.test/alert(1) 2x\" longdesc=http://evil.test lowsrc=http://evil.test>",
+            "<p xlink:href=http://evil.test/alert(1) formaction=http://evil.test/alert(1) ping=http://evil.test>",
+            "<a ping=http://evil.test/alert(1) href=cid:x>x</a><blockquote cite=http://evil.test/alert(1)>x",
+            "<button formaction=javascript:alert(1)>x</button><input type=image src=http://evil.test/alert(1)>",
+            "<table background=http://evil.test/alert(1)><tr><td background=http://evil.test/alert(1)>x",
+            "<body background=http://evil.test/alert(1) onload=alert(1)>",
+            "<video poster=http://evil.test/alert(1)><source src=http://evil.test/alert(1)></video>",
+            "<picture><source srcset=http://evil.test/alert(1)></picture><track src=http://evil.test/alert(1)>",
+            "<bgsound src=http://evil.test/alert(1)><frameset><frame src=http://evil.test/alert(1)></frameset>",
+            "<isindex action=http://evil.test/alert(1)><keygen autofocus onfocus=alert(1)>",
+            "<p onpointerenter=alert(1) onclick\u{0}=alert(1) \u{b}onclick=alert(1)>",
+            // Styles that load or run.
+            "<p style=\"background: url(http://evil.test/alert(1))\">",
+            "<p style=\"background-color: u&#9;rl(http://evil.test/alert(1))\">",
+            "<p style=\"background-color: image-set('http://evil.test/alert(1)' 1x)\">",
+            "<p style=\"background-color: URL (http://evil.test/alert(1))\">",
+            "<p style=\"background-color: -webkit-cross-fade(url(http://evil.test/alert(1)), red, 1%)\">",
+            "<p style=\"color: \\75\\72\\6c(http://evil.test/alert(1))\">",
+            "<p style=\"color: red; behavior: url(http://evil.test/alert(1)); -moz-binding: url(http://evil.test)\">",
+            "<p style=\"color: exp/**/ression(alert(1)); width: e\u{1}xpression(alert(1))\">",
+            "<p style=\"color: red} @import 'http://evil.test/alert(1)'; p {color: red\">",
+            "<p style=\"list-style-type: url(http://evil.test/alert(1)); content: url(http://evil.test)\">",
+            // What means another thing once it is read again.
+            "<noscript><style></noscript><img src=cid:x onerror=alert(1)>",
+            "<svg><style><img src=cid:x onerror=alert(1)></style></svg>",
+            "<svg></p><style><a title=\"</style><img src=cid:x onerror=alert(1)>\">",
+            "<form><math><mtext></form><form><mglyph><style></math><img src=cid:x onerror=alert(1)>",
+            "<math><annotation-xml encoding=\"text/html\"><p onclick=alert(1)></annotation-xml></math>",
+            "<template><template></template><img src=cid:x onerror=alert(1)></template>",
+            "<table><template><tr><td onclick=alert(1)></template></table>",
+            "<select><style></select><img src=cid:x onerror=alert(1)></style>",
+            "<xmp><p title=\"</xmp><img src=cid:x onerror=alert(1)>\">",
+            "<plaintext><img src=cid:x onerror=alert(1)>",
+            "<title><a title=\"</title><img src=cid:x onerror=alert(1)>\"></title>",
+            "<!-- --!><img src=cid:x onerror=alert(1)> -->",
+            "<![CDATA[><img src=cid:x onerror=alert(1)>]]>",
+            "<?xml ><img src=cid:x onerror=alert(1)> ?>",
+            "<p title='&quot;&gt;&lt;img src=cid:x onerror=alert(1)&gt;'>",
+            "<p title='`'><p title='`onclick=alert(1)'>",
         ] {
             let out = clean(html);
             for token in Tokens::new(&out) {
@@ -269,6 +331,38 @@ mod tests {
             sanitise("<img src=cid:a><img src=http://x/y.png alt=z>", &local),
             "<img src=\"https://mail.test/a\"><img alt=\"z\">"
         );
+    }
+
+    #[test]
+    fn a_blocker_of_remote_images_sees_what_would_be_loaded() {
+        let block = |address: &str| {
+            let is_remote = address.starts_with("http://") || address.starts_with("https://");
+            (!is_remote).then(|| address.to_owned())
+        };
+        for src in [
+            "http://evil.test/",
+            "HTTP://evil.test/",
+            "ht&#9;tp://evil.test/",
+            "h\nttps://evil.test/",
+            "&#1;http://evil.test/",
+            "&#32;&#10;https&colon;//evil.test/",
+            "http:evil.test/",
+            "http:/evil.test/",
+            "https:\\\\evil.test/",
+            "http:///evil.test/",
+            "//evil.test/",
+            "/\\evil.test/",
+            "&#000000000000104;ttp://evil.test/",
+        ] {
+            let out = sanitise(&format!("<img src=\"{src}\" alt=z>"), &block);
+            assert_eq!(out, "<img alt=\"z\">", "{src}");
+        }
+    }
+
+    #[test]
+    fn controls_do_not_come_back() {
+        let out = clean("<p title=\"a&#1;&#127;\">b&#2;&#x81;c&#00000000000000008;</p>");
+        assert_eq!(out, "<p title=\"a\">bc</p>");
     }
 
     /// Output size stands for the work of the tree builder: it stays in proportion to the input.

@@ -1,7 +1,7 @@
 //! HTML to readable text, and text to HTML.
 
-use super::entity;
 use super::token::{Attributes, Token, Tokens};
+use super::{entity, is_forbidden};
 
 /// Whether text made from HTML shows what is not text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,10 +48,17 @@ pub fn from_text(text: &str) -> String {
     out
 }
 
-/// `text` with the characters that mean something to HTML replaced.
+/// `text` with the characters that mean something to HTML replaced, and those that it may not hold left out.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     escape_into(text, &mut out);
+    out
+}
+
+/// `text` with its character references decoded.
+pub(in crate::message) fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    entity::decode(text, &mut out);
     out
 }
 
@@ -63,7 +70,7 @@ pub(super) fn escape_into(text: &str, out: &mut String) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\0' => {}
+            _ if is_forbidden(ch) => {}
             _ => out.push(ch),
         }
     }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::capability;
-use crate::directory::Service;
+use crate::directory::{AuthError, PlainError, PlainLogin, Service};
 use crate::doors::imap::conn::Session;
 use crate::doors::imap::grammar::{Credentials, Mechanism};
 use crate::doors::imap::reply::{Answer, Code, Stop};
@@ -21,7 +21,7 @@ pub(in crate::doors::imap) async fn login(
 ) -> Result<Answer, Stop> {
     match refusal(session) {
         Some(answer) => Ok(answer),
-        None => check(session, credentials).await,
+        None => check(session, PlainLogin::new(&credentials.user, &credentials.password)).await,
     }
 }
 
@@ -53,20 +53,7 @@ pub(in crate::doors::imap) async fn authenticate(
     let Ok(message) = STANDARD.decode(&response) else {
         return Ok(Answer::bad("the response is not base64"));
     };
-    match plain(&message) {
-        Some(credentials) => check(session, credentials).await,
-        None => Ok(Answer::bad("the response is not a PLAIN message for the user that logs in")),
-    }
-}
-
-/// RFC 4616 §2: `[authzid] NUL authcid NUL passwd`. Nobody may act for others here.
-fn plain(message: &[u8]) -> Option<Credentials> {
-    let mut parts = message.splitn(3, |b| *b == 0);
-    let (acts_for, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    if (!acts_for.is_empty() && acts_for != user) || password.contains(&0) {
-        return None;
-    }
-    Some(Credentials { user: user.to_vec(), password: password.to_vec() })
+    check(session, PlainLogin::parse(&message)).await
 }
 
 /// Why nobody can log in here and now.
@@ -75,11 +62,16 @@ fn refusal(session: &Session) -> Option<Answer> {
         .then(|| Answer::no(Code::PrivacyRequired, "logging in needs TLS: use STARTTLS or the TLS port"))
 }
 
-async fn check(session: &mut Session, credentials: Credentials) -> Result<Answer, Stop> {
-    let user = String::from_utf8_lossy(&credentials.user);
-    let peer = session.peer.address.ip();
-    let directory = &session.services.directory;
-    match directory.authenticate(&user, &credentials.password, peer, Service::Imap).await {
+async fn check(session: &mut Session, given: Result<PlainLogin, PlainError>) -> Result<Answer, Stop> {
+    let authenticated = match given {
+        Ok(PlainLogin { user, password }) => {
+            let peer = session.peer.address.ip();
+            session.services.directory.authenticate(&user, &password, peer, Service::Imap).await
+        }
+        Err(PlainError::Refused) => Err(AuthError::Refused),
+        Err(PlainError::Syntax) => return Ok(Answer::bad("the response is not a PLAIN message")),
+    };
+    match authenticated {
         Ok(login) => {
             tracing::info!(account = login.account.id.0, "logged in");
             session.state = State::Authenticated(User::new(login, session.services.clock.now()));
@@ -92,23 +84,6 @@ async fn check(session: &mut Session, credentials: Credentials) -> Result<Answer
                 return Err(Stop::Bye("too many refused logins"));
             }
             Ok(e.into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_messages() {
-        let credentials = |user: &str, password: &str| {
-            Some(Credentials { user: user.as_bytes().to_vec(), password: password.as_bytes().to_vec() })
-        };
-        assert_eq!(plain(b"\0alice\0secret"), credentials("alice", "secret"));
-        assert_eq!(plain(b"alice\0alice\0"), credentials("alice", ""));
-        for bad in [&b"bob\0alice\0x"[..], b"alice\0x", b"", b"\0a\0b\0c"] {
-            assert_eq!(plain(bad), None, "{bad:?}");
         }
     }
 }

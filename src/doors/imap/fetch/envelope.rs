@@ -1,4 +1,4 @@
-//! ENVELOPE, from the record alone. RFC 9051 §7.5.2.
+//! ENVELOPE, from a record. RFC 9051 §7.5.2.
 
 use crate::doors::imap::out::Out;
 use crate::message::record::{Address, Envelope, Text};

@@ -17,6 +17,7 @@ pub(super) use source::{Opened, Source};
 
 use super::grammar::{Attribute, Fetch};
 use super::out::Out;
+use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
@@ -27,8 +28,11 @@ use crate::store;
 const BYTES_MAX: usize = 256 << 10;
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
-/// How many times its size one message may be answered with. One that wants it whole and in parts, under
-/// several names, stays below.
+/// A batch ends when so many bytes of messages were read, parsed or decoded, whatever came of it; one
+/// message may go beyond.
+const WORK_MAX: u64 = 4 << 20;
+/// How many times its size one message may be answered with, and worked through for its answer. One that
+/// wants it whole and in parts, under several names, stays below.
 const TIMES_MAX: u64 = 4;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
@@ -45,6 +49,10 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Bytes worked through in the present batch.
+    work: u64,
+    /// Room that the next batch needs.
+    wants: u64,
 }
 
 /// What could not be answered.
@@ -77,6 +85,8 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            work: 0,
+            wants: 0,
         }
     }
 
@@ -89,7 +99,12 @@ impl Plan {
         Faults { expunged, ..self.faults }
     }
 
-    /// Writes the next messages. Blocks.
+    /// The room the next batch needs, if it is to have a large message.
+    pub(super) fn wants(&self) -> Option<u64> {
+        (self.wants > 0).then_some(self.wants)
+    }
+
+    /// Writes the next messages; the caller has the room that the batch [wants](Self::wants). Blocks.
     pub(super) fn batch(
         &mut self,
         mailbox: &Mailbox,
@@ -100,21 +115,31 @@ impl Plan {
         let view = mailbox.view(acting.clone())?;
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
+        self.work = 0;
+        let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
             let (mut next, mut failed) = (None, None);
             each(&view, &folder, low, high, &mut |item| {
-                if out.len() >= BYTES_MAX || items == 0 {
+                if out.len() >= BYTES_MAX || self.work >= WORK_MAX || items == 0 {
                     next = Some(item.uid.0);
                     return ControlFlow::Break(());
                 }
                 items -= 1;
                 let Some(seq) = selected.uids.seq(item.uid.0) else { return ControlFlow::Continue(()) };
-                self.found = self.found.saturating_add(1);
                 if item.modseq.0 <= self.changed_since {
+                    self.found = self.found.saturating_add(1);
                     return ControlFlow::Continue(());
                 }
-                match self.message(&view, &folder, seq, &item, out) {
-                    Ok(()) => ControlFlow::Continue(()),
+                match self.message(&view, &folder, seq, &item, room, out) {
+                    Ok(Written::All) => {
+                        // One large message to a batch.
+                        room = SMALL;
+                        ControlFlow::Continue(())
+                    }
+                    Ok(Written::Nothing) => {
+                        next = Some(item.uid.0);
+                        ControlFlow::Break(())
+                    }
                     Err(e) => {
                         failed = Some(e);
                         ControlFlow::Break(())
@@ -138,8 +163,9 @@ impl Plan {
         folder: &Folder,
         seq: u32,
         item: &Item,
+        room: u64,
         out: &mut Out,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, Error> {
         let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
         let message = match source.as_ref().map(Opened::new).transpose() {
             Ok(message) => message,
@@ -148,8 +174,16 @@ impl Plan {
                 None
             }
         };
+        if let Some(message) = &message {
+            let needs = self.attributes.iter().map(|attribute| length(attribute, message));
+            let needs = needs.fold(0, u64::saturating_add);
+            if needs > room {
+                self.wants = needs;
+                return Ok(Written::Nothing);
+            }
+        }
         let begins = out.len();
-        let most = usize::try_from(item.size.saturating_mul(TIMES_MAX)).unwrap_or(usize::MAX);
+        let most = item.size.saturating_mul(TIMES_MAX).saturating_add(BYTES_MAX as u64);
         out.text("* ");
         out.number(seq.into());
         out.text(" FETCH (");
@@ -158,7 +192,9 @@ impl Plan {
             if message.is_none() && needs_record(attribute) {
                 continue;
             }
-            if out.len().saturating_sub(begins) > most.saturating_add(BYTES_MAX) {
+            let written = out.len().saturating_sub(begins) as u64;
+            let work = source.as_ref().map_or(0, Source::work);
+            if written > most || work > most.max(WORK_MAX) {
                 self.faults.too_much = true;
                 break;
             }
@@ -180,8 +216,27 @@ impl Plan {
             uid(item, out);
         }
         out.text(")\r\n");
-        Ok(())
+        self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
+        self.found = self.found.saturating_add(1);
+        Ok(Written::All)
     }
+}
+
+/// What became of a message.
+enum Written {
+    All,
+    /// It is too large for the room there is.
+    Nothing,
+}
+
+/// About how many bytes of the message an attribute will keep in memory until they are sent.
+fn length(attribute: &Attribute, message: &Opened<'_>) -> u64 {
+    let range = match attribute {
+        Attribute::Section(section) => section::place(section, message),
+        Attribute::Binary { part, partial, .. } => section::binary_place(part, *partial, message),
+        _ => None,
+    };
+    range.map_or(0, |range| range.end.saturating_sub(range.start))
 }
 
 impl Faults {
@@ -261,23 +316,27 @@ fn of_message(
     faults: &mut Faults,
     out: &mut Out,
 ) -> Result<(), Error> {
-    let record = &message.record;
     match attribute {
+        // A cut record lacks recipients and parts, and a client answers or saves those it is shown.
         Attribute::Envelope => {
+            let record = message.full()?;
             out.text("ENVELOPE ");
             envelope::write(&record.envelope, out);
         }
         Attribute::Body => {
+            let record = message.full()?;
             out.text("BODY ");
             structure::write(record, false, out);
         }
         Attribute::BodyStructure => {
+            let record = message.full()?;
             out.text("BODYSTRUCTURE ");
             structure::write(record, true, out);
         }
+        // It is never cut.
         Attribute::Preview => {
             out.text("PREVIEW ");
-            out.string(charset::truncate_chars(&record.preview, PREVIEW_MAX));
+            out.string(charset::truncate_chars(&message.record.preview, PREVIEW_MAX));
         }
         Attribute::Section(section) => section::write(section, message, out)?,
         Attribute::Binary { part, partial, .. } => {

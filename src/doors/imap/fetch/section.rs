@@ -8,7 +8,7 @@ use super::source::Opened;
 use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
 use crate::doors::imap::out::Out;
 use crate::mailbox::Error;
-use crate::message::decode::{self, Encoding};
+use crate::message::decode::Encoding;
 use crate::message::header;
 use crate::message::section::{self, Tree};
 
@@ -90,7 +90,8 @@ fn bytes(section: &Section, message: &Opened<'_>) -> Result<Option<Vec<Bytes>>, 
     let Of::Fields { names, not } = &section.of else {
         return source.range(cut(range, section.partial)).map(Some);
     };
-    let header = source.range(range)?.concat();
+    let header = source.joined(range)?;
+    source.count(header.len());
     let fields = Bytes::from(select_fields(&header, names, *not));
     Ok(Some(vec![match section.partial {
         Some(partial) => {
@@ -101,7 +102,28 @@ fn bytes(section: &Section, message: &Opened<'_>) -> Result<Option<Vec<Bytes>>, 
     }]))
 }
 
-/// Where the section is. A record that was cut may not know: then the message is asked.
+/// Where the bytes are that a section asks for; `None` where there are none, or they cannot be found.
+pub(super) fn place(section: &Section, message: &Opened<'_>) -> Option<Range<u64>> {
+    let range = locate(section, message).ok()??;
+    Some(cut(range.start..range.end.min(message.source.size()), section.partial))
+}
+
+/// As [`place`], of a part before it is decoded.
+pub(super) fn binary_place(
+    part: &[u32],
+    partial: Option<Partial>,
+    message: &Opened<'_>,
+) -> Option<Range<u64>> {
+    if part.is_empty() {
+        return Some(cut(0..message.source.size(), partial));
+    }
+    let record = message.full().ok()?;
+    let found = record.parts.get(record.find(part)?)?;
+    Some(cut(found.body(), partial))
+}
+
+/// Where the section is. A record that was cut may not know, or take the first part it does not have for
+/// the one that would hold it: then the message is asked.
 fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>, Error> {
     let part = &section.part[..];
     let wanted = match section.of {
@@ -111,7 +133,9 @@ fn locate(section: &Section, message: &Opened<'_>) -> Result<Option<Range<u64>>,
         Of::Text => section::Section::Text(part),
         Of::Mime => section::Section::Mime(part),
     };
-    match message.record.section(wanted) {
+    // The message's own header and text are in every record, or nothing is.
+    let known = if part.is_empty() { message.record.section(wanted) } else { None };
+    match known {
         None => Ok(message.full()?.section(wanted)),
         found => Ok(found),
     }
@@ -154,28 +178,23 @@ pub(super) fn decoded(
     partial: Option<Partial>,
     message: &Opened<'_>,
 ) -> Result<Decoded, Error> {
-    let source = message.source;
+    let range = cut(0..u64::MAX, partial);
     if part.is_empty() {
-        let whole = source.range(cut(0..u64::MAX, partial))?;
-        return Ok(Decoded::Bytes(whole.concat().into()));
+        return Ok(Decoded::Bytes(message.source.joined(range)?));
     }
     let record = message.full()?;
-    let Some(found) = record.find(part).and_then(|index| record.parts.get(index)) else {
-        return Ok(Decoded::Missing);
-    };
+    let Some(index) = record.find(part) else { return Ok(Decoded::Missing) };
+    let Some(found) = record.parts.get(index) else { return Ok(Decoded::Missing) };
     let encoding = match &*found.encoding {
-        "7bit" | "8bit" | "binary" => Encoding::Identity,
+        "7bit" | "8bit" | "binary" => {
+            return Ok(Decoded::Bytes(message.source.joined(cut(found.body(), partial))?));
+        }
         keyword => match Encoding::from_keyword(keyword) {
             Encoding::Identity => return Ok(Decoded::Unknown),
             known => known,
         },
     };
-    let body = source.range(found.body())?.concat();
-    let range = cut(0..u64::MAX, partial);
-    let mut bytes = Vec::new();
-    // Writing to a vector does not fail.
-    let _ = decode::copy_range(encoding, &body, range, &mut bytes);
-    Ok(Decoded::Bytes(bytes.into()))
+    Ok(Decoded::Bytes(message.decoded(index, encoding, found.body(), range)?))
 }
 
 /// `BINARY[...]<...> `

@@ -1,4 +1,4 @@
-//! BODYSTRUCTURE, and BODY, which is the same without extension data; from the record alone.
+//! BODYSTRUCTURE, and BODY, which is the same without extension data; from a record.
 //! RFC 9051 §7.5.2.
 
 use super::envelope::{self, text};

@@ -56,7 +56,6 @@ pub(super) enum Command {
     Select {
         name: String,
         condstore: bool,
-        examine: bool,
     },
     Close,
     Unselect,
@@ -231,8 +230,7 @@ fn with_arguments(word: &str, input: &mut Input<'_>) -> Parsed<Command> {
             input.space()?;
             Command::Status { name, items: StatusItem::parse_list(input)? }
         }
-        "SELECT" => select(input, false)?,
-        "EXAMINE" => select(input, true)?,
+        "SELECT" | "EXAMINE" => select(input)?,
         "FETCH" => Command::Fetch(Fetch::parse(input, false)?),
         "SEARCH" => Command::Search(Search::parse(input, false)?),
         "UID" => by_uid(input)?,
@@ -302,7 +300,7 @@ fn enable(input: &mut Input<'_>) -> Parsed<Command> {
     }
 }
 
-fn select(input: &mut Input<'_>, examine: bool) -> Parsed<Command> {
+fn select(input: &mut Input<'_>) -> Parsed<Command> {
     const PARAMETERS_MAX: usize = 8;
     input.space()?;
     let name = input.mailbox()?;
@@ -315,5 +313,5 @@ fn select(input: &mut Input<'_>, examine: bool) -> Parsed<Command> {
             }
         }
     }
-    Ok(Command::Select { name, condstore, examine })
+    Ok(Command::Select { name, condstore })
 }

@@ -51,12 +51,12 @@ fn the_simple_commands() {
 
 #[test]
 fn mailboxes_are_decoded() {
-    let select = |name: &str, condstore, examine| Command::Select { name: name.into(), condstore, examine };
-    assert_eq!(read("SELECT inbox"), select("INBOX", false, false));
-    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true, true));
-    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false, false));
+    let select = |name: &str, condstore| Command::Select { name: name.into(), condstore };
+    assert_eq!(read("SELECT inbox"), select("INBOX", false));
+    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true));
+    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false));
     let utf8 = parse("a SELECT \"Entwürfe\"".as_bytes(), Form::Utf8).unwrap();
-    assert_eq!(utf8.command, select("Entwürfe", false, false));
+    assert_eq!(utf8.command, select("Entwürfe", false));
     for bad in [
         "SELECT \"Entw&APw\"".as_bytes(),
         "SELECT \"Entwürfe\"".as_bytes(),

@@ -15,14 +15,16 @@ use super::grammar::{Day, Key, Place};
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Flags, Folder, Item, Mailbox, View};
+use crate::message::{self, Message};
 use crate::store;
-use text::Needle;
+use text::{Needle, Texts};
 
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
-/// A batch ends when so many bytes of messages were looked at.
+/// A batch ends when so many bytes of messages were looked at; one message may go beyond.
 const BATCH_BYTES: u64 = 4 << 20;
-/// A search that has looked at so many bytes is given up.
+/// A search that has looked at so many bytes is given up, in the middle of a message if it must be: each
+/// test counts what it reads, makes and looks through.
 const BYTES_MAX: u64 = 2 << 30;
 
 /// What a message must fulfil.
@@ -54,6 +56,8 @@ pub(super) struct Hunt {
     /// What is left to look at.
     left: Option<(u32, u32)>,
     read: u64,
+    /// Most that may be read.
+    most: u64,
     found: Vec<u32>,
     highest: u64,
 }
@@ -78,11 +82,16 @@ pub(super) enum Progress {
 
 impl Hunt {
     pub(super) fn new(key: Key, selected: &Selected) -> Self {
+        Self::bounded(key, selected, BYTES_MAX)
+    }
+
+    /// A search that is given up once it has looked at `most` bytes.
+    pub(super) fn bounded(key: Key, selected: &Selected, most: u64) -> Self {
         let test = Test::new(key, selected);
         let last = selected.uids.last_uid().unwrap_or(0);
         let (low, high) = test.span();
         let left = Some((low.max(1), high.min(last))).filter(|(low, high)| low <= high);
-        Self { test, left, read: 0, found: Vec::new(), highest: 0 }
+        Self { test, left, read: 0, most, found: Vec::new(), highest: 0 }
     }
 
     pub(super) fn into_found(self) -> Found {
@@ -118,10 +127,13 @@ impl Hunt {
                 item: &item,
                 source: &source,
                 opened: OnceCell::new(),
-                read: Cell::new(0),
+                parsed: OnceCell::new(),
+                texts: Texts::default(),
+                read: Cell::new(self.read),
+                most: self.most,
             };
             let result = self.test.matches(&candidate);
-            self.read = self.read.saturating_add(candidate.read.get());
+            self.read = candidate.read.get();
             match result {
                 Ok(true) => {
                     self.found.push(uid);
@@ -129,38 +141,55 @@ impl Hunt {
                 }
                 Ok(false) => {}
                 // A damaged message has nothing that could match.
-                Err(Error::Store(store::Error::Damaged(what))) => {
+                Err(Halt::Failed(Error::Store(store::Error::Damaged(what)))) => {
                     tracing::error!(uid, what, "a damaged message was not searched");
                 }
-                Err(e) => {
-                    failed = Some(e);
+                Err(halt) => {
+                    failed = Some(halt);
                     return ControlFlow::Break(());
                 }
             }
             ControlFlow::Continue(())
         })?;
         match failed {
-            Some(e) => Err(e),
-            None if self.read > BYTES_MAX => Ok(Progress::TooMuch),
+            Some(Halt::Failed(e)) => Err(e),
+            Some(Halt::TooMuch) => Ok(Progress::TooMuch),
             None if self.left.is_some() => Ok(Progress::More),
             None => Ok(Progress::Done),
         }
     }
 }
 
-/// A message that is looked at; what a test needs of it is read once.
+/// Why a test has no answer.
+#[derive(Debug)]
+enum Halt {
+    /// The search reads too much.
+    TooMuch,
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(e: Error) -> Self {
+        Self::Failed(e)
+    }
+}
+
+/// A message that is looked at; what a test needs of it is read, parsed and decoded once.
 struct Candidate<'c> {
     view: &'c View,
     folder: &'c Folder,
     item: &'c Item,
     source: &'c OnceCell<Source<'c>>,
     opened: OnceCell<Opened<'c>>,
-    /// Bytes of the message that were looked at.
+    parsed: OnceCell<Message<'c>>,
+    texts: Texts,
+    /// Bytes that the search has looked at, with those of the messages before.
     read: Cell<u64>,
+    most: u64,
 }
 
 impl<'c> Candidate<'c> {
-    fn opened(&self) -> Result<&Opened<'c>, Error> {
+    fn opened(&self) -> Result<&Opened<'c>, Halt> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
@@ -172,12 +201,27 @@ impl<'c> Candidate<'c> {
             }
         };
         let opened = Opened::new(source)?;
+        // The record, and the message where that was no good.
+        self.count(usize::try_from(source.work()).unwrap_or(usize::MAX))?;
         Ok(self.opened.get_or_init(|| opened))
     }
 
+    /// The message itself.
+    fn parsed(&self) -> Result<&Message<'c>, Halt> {
+        if let Some(parsed) = self.parsed.get() {
+            return Ok(parsed);
+        }
+        let source = self.opened()?.source;
+        self.count(usize::try_from(self.item.size).unwrap_or(usize::MAX))?;
+        let parsed = message::parse(source.whole()?);
+        Ok(self.parsed.get_or_init(|| parsed))
+    }
+
     /// Counts bytes that a test has to look at.
-    fn count(&self, bytes: u64) {
-        self.read.set(self.read.get().saturating_add(bytes));
+    fn count(&self, bytes: usize) -> Result<(), Halt> {
+        let read = self.read.get().saturating_add(bytes as u64);
+        self.read.set(read);
+        if read > self.most { Err(Halt::TooMuch) } else { Ok(()) }
     }
 }
 
@@ -238,7 +282,7 @@ impl Test {
         }
     }
 
-    fn matches(&self, message: &Candidate<'_>) -> Result<bool, Error> {
+    fn matches(&self, message: &Candidate<'_>) -> Result<bool, Halt> {
         let item = message.item;
         Ok(match self {
             Self::Is(answer) => *answer,

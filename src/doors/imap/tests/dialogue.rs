@@ -51,6 +51,29 @@ async fn authenticate_plain() {
     assert!(client.line().await.starts_with("c OK "));
 }
 
+/// What nobody can be called, and nobody has as a password, is refused as a wrong one is.
+#[tokio::test]
+async fn impossible_names_and_passwords_are_refused() {
+    use base64::Engine as _;
+    let house = House::new().await;
+    let mut client = house.client().await;
+    let plain = |message: &[u8]| base64::engine::general_purpose::STANDARD.encode(message);
+    for message in [&b"\0alice\0"[..], b"\0\0secret", b"\0alice\xff\0secret", b"bob\0alice\0secret"] {
+        let answer = client.say(&format!("AUTHENTICATE PLAIN {}", plain(message))).await;
+        assert!(answer.contains(" NO [AUTHENTICATIONFAILED] "), "{answer}");
+    }
+    let mut client = house.client().await;
+    for login in ["alice \"\"", "\"\" secret", "\"al\u{1}ice\" secret"] {
+        let answer = client.say(&format!("LOGIN {login}")).await;
+        assert!(answer.contains(" NO [AUTHENTICATIONFAILED] "), "{answer}");
+    }
+    for message in [&b"alice"[..], b"\0alice\0secret\0"] {
+        let answer = client.say(&format!("AUTHENTICATE PLAIN {}", plain(message))).await;
+        assert!(answer.contains(" BAD "), "{answer}");
+    }
+    assert!(client.say("LOGIN alice secret").await.contains(" OK "));
+}
+
 #[tokio::test]
 async fn no_password_in_clear_unless_a_setting_says_so() {
     let house = House::with(|config| config.smtp.auth_without_tls_on_loopback = false).await;
@@ -278,7 +301,7 @@ async fn a_parked_connection_is_small() {
     let address: SocketAddr = "127.0.0.1:40000".parse().unwrap();
     let peer = Peer::new(Listener::Imap, address, address);
     let stream = Stream::clear(tokio::io::empty(), Duration::from_secs(5));
-    let future = crate::doors::imap::serve(stream, peer, house.services.clone(), house.tls);
+    let future = crate::doors::imap::serve(house.imap, stream, peer);
     let size = std::mem::size_of_val(&future);
     assert!(size <= 4 << 10, "{size} bytes");
 }
