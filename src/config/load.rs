@@ -105,7 +105,9 @@ impl Config {
         .or_else(|| range(smtp.max_recipients, 1..100_000, "smtp.max_recipients"))
         .or_else(|| range(smtp.max_hops, 1..1000, "smtp.max_hops"))
         .or_else(|| range(smtp.max_receiving, 1 << 20..1 << 40, "smtp.max_receiving"))
-        .or_else(|| range(smtp.max_attempts, 1..1000, "smtp.max_attempts"))
+        .or_else(|| {
+            check(!smtp.give_up_after.is_zero(), "smtp.give_up_after", || "must be at least 1 second".into())
+        })
         .or_else(|| range(smtp.outbound_connections, 1..10_000, "smtp.outbound_connections"))
         .or_else(|| range(smtp.outbound_per_destination, 1..1000, "smtp.outbound_per_destination"))
         .or_else(|| range(smtp.outbound_per_connection, 1..100_000, "smtp.outbound_per_connection"))

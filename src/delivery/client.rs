@@ -1,15 +1,17 @@
 //! The SMTP client: one connection to one server, and every recipient's answer from it. RFC 5321 §4.1,
 //! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 6152, 6531.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::entry::{Failure, StatusCode};
@@ -17,6 +19,7 @@ use super::route::{Encryption, Target};
 use super::seven_bit;
 use super::stuff::Stuffer;
 use super::tls::Connectors;
+use crate::store::INLINE_MAX;
 
 /// Longest line of a reply in octets; RFC 5321 §4.5.3.1.5 says 512, not everybody listens.
 const LINE_MAX: usize = 4 << 10;
@@ -35,6 +38,8 @@ pub(super) struct Timeouts {
     pub(super) data: Duration,
     pub(super) block: Duration,
     pub(super) end: Duration,
+    /// For a whole message, however often its parts come just in time.
+    pub(super) message: Duration,
 }
 
 impl Default for Timeouts {
@@ -45,6 +50,7 @@ impl Default for Timeouts {
             data: Duration::from_secs(120),
             block: Duration::from_secs(180),
             end: Duration::from_secs(600),
+            message: Duration::from_secs(3600),
         }
     }
 }
@@ -56,8 +62,10 @@ pub(super) struct Outgoing<'m> {
     pub(super) sender: String,
     /// The forward paths.
     pub(super) recipients: Vec<String>,
-    /// The message in parts, one behind the other.
-    pub(super) parts: [&'m [u8]; 2],
+    /// What stands in front of the message.
+    pub(super) prefix: &'m [u8],
+    /// The message.
+    pub(super) body: Bytes,
     /// It needs SMTPUTF8.
     pub(super) smtputf8: bool,
     /// It holds octets above 127.
@@ -255,12 +263,22 @@ impl Connection {
             return Ok(message.recipients.iter().map(|_| Err(failure.clone())).collect());
         }
         (self.spent, self.text_begun) = (true, false);
-        if !message.eight_bit || self.extensions.eight_bit {
-            return self.transaction(message).await;
+        let patience = self.timeouts.message;
+        let all = async {
+            if !message.eight_bit || self.extensions.eight_bit {
+                return self.transaction(message).await;
+            }
+            let body = seven_bits(message.body.clone()).await;
+            self.transaction(&Outgoing { body, eight_bit: false, ..message.clone() }).await
+        };
+        match timeout(patience, all).await {
+            Ok(outcomes) => outcomes,
+            Err(_) => {
+                // Not tried over another connection at once, which would take as long.
+                self.text_begun = true;
+                Err(lost(&self.host, "it takes too long"))
+            }
         }
-        let [prefix, body] = message.parts;
-        let body = seven_bit::convert(body);
-        self.transaction(&Outgoing { parts: [prefix, &body], eight_bit: false, ..message.clone() }).await
     }
 
     /// Why the server cannot get this message at all.
@@ -335,7 +353,7 @@ impl Connection {
         }
         self.text_begun = true;
         let mut stuffer = Stuffer::default();
-        for part in message.parts {
+        for part in [message.prefix, &message.body] {
             for piece in part.chunks(32 << 10) {
                 let text = stuffer.text(piece);
                 self.write(&text, self.timeouts.block).await?;
@@ -509,9 +527,21 @@ async fn encrypt(
     }
 }
 
+/// The message for a server without 8BITMIME; a large one is parsed where that holds up nobody.
+async fn seven_bits(body: Bytes) -> Bytes {
+    let convert = |body: Bytes| match seven_bit::convert(&body) {
+        Cow::Borrowed(_) => body.clone(),
+        Cow::Owned(converted) => converted.into(),
+    };
+    if body.len() <= INLINE_MAX {
+        return convert(body);
+    }
+    let as_it_is = body.clone();
+    spawn_blocking(move || convert(body)).await.unwrap_or(as_it_is)
+}
+
 fn size(message: &Outgoing<'_>) -> u64 {
-    message
-        .parts
+    [message.prefix, &message.body]
         .iter()
         .map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX))
         .fold(0, u64::saturating_add)

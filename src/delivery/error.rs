@@ -53,6 +53,8 @@ pub enum Refusal {
     OverQuota,
     /// The mailbox takes no mail.
     Forbidden,
+    /// The mailbox cannot be used before somebody has repaired it.
+    Unavailable,
 }
 
 impl fmt::Display for Refusal {
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
             Self::NoSuchUser => "no such user",
             Self::OverQuota => "the mailbox is full",
             Self::Forbidden => "the mailbox takes no mail",
+            Self::Unavailable => "the mailbox cannot be used just now",
         })
     }
 }

@@ -10,8 +10,8 @@ use super::address::Address;
 use super::entry::{Destination, Entry};
 use super::error::Error;
 use super::item::Parsed;
-use super::local::{LocalCopy, Original};
-use super::place::{Incoming, Place};
+use super::local::{Copies, Original};
+use super::place::{Answers, Incoming, Place};
 use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
@@ -21,19 +21,19 @@ use crate::store::{self, INLINE_MAX, StagedBody};
 
 /// Most recipients of one entry of the queue, so that its row stays small; RFC 5321 §4.5.3.1.8 has every
 /// server take as many.
-const RECIPIENTS_MAX: usize = 100;
+pub(super) const RECIPIENTS_MAX: usize = 100;
 
 /// A message that is ready to be placed.
 pub struct Prepared {
     pub(super) id: String,
     pub(super) incoming: Incoming,
-    pub(super) now: Millis,
-    /// One for each account, however many of its addresses are named.
-    pub(super) copies: Vec<LocalCopy>,
-    /// For each recipient, which of the copies is its.
-    pub(super) copy_of: Vec<Option<usize>>,
+    /// What goes into mailboxes.
+    pub(super) copies: Copies,
     /// What goes to other servers.
     pub(super) entries: Vec<(Entry, StagedBody)>,
+    /// An entry of the queue for recipients that turn out to be refused when nobody can be told any more,
+    /// without these; `None` when that cannot happen.
+    pub(super) leftover: Option<(Entry, StagedBody)>,
 }
 
 impl Prepared {
@@ -79,9 +79,10 @@ impl Inner {
         self.check_from(&incoming, &parsed)?;
         let mut preparing =
             Preparing { inner: self, incoming: &incoming, id: &id, now, staged: HashMap::new() };
-        let (copies, copy_of) = preparing.copies(&parsed)?;
+        let copies = preparing.copies(&parsed)?;
         let entries = preparing.entries()?;
-        Ok(Prepared { id, now, copies, copy_of, entries, incoming })
+        let leftover = preparing.leftover()?;
+        Ok(Prepared { id, copies, entries, leftover, incoming })
     }
 
     /// Gives a user's message the fields that it must have and lacks. RFC 6409 §8.2, §8.3.
@@ -136,27 +137,35 @@ impl Preparing<'_> {
     }
 
     /// One copy for each account.
-    fn copies(&mut self, parsed: &Parsed<'_>) -> Result<(Vec<LocalCopy>, Vec<Option<usize>>), store::Error> {
-        let original = Original { parsed, sender: self.incoming.envelope.sender.as_ref(), now: self.now };
-        let mut copies = Vec::new();
-        let mut of_account: HashMap<u64, usize> = HashMap::new();
-        let mut copy_of = Vec::with_capacity(self.incoming.recipients.len());
-        for recipient in &self.incoming.recipients {
-            let Place::Account { account, domain } = recipient.place else {
-                copy_of.push(None);
-                continue;
-            };
-            if let Some(known) = of_account.get(&account) {
-                copy_of.push(Some(*known));
-                continue;
-            }
-            let to = &recipient.addressee.address;
-            let (received, body) = (self.received(Some(to)), self.stage(domain)?);
-            of_account.insert(account, copies.len());
-            copy_of.push(Some(copies.len()));
-            copies.push(self.inner.local_copy(&original, account, to, &received, body)?);
+    fn copies(&mut self, parsed: &Parsed<'_>) -> Result<Copies, store::Error> {
+        let Self { inner, incoming, id, now, .. } = *self;
+        let original = Original { parsed, sender: incoming.envelope.sender.as_ref(), now };
+        let recipients = incoming.recipients.iter().map(|r| (&r.addressee.address, r.place));
+        let received =
+            |to: &Address| trace::received(&incoming.trace, &inner.config.hostname, id, Some(to), now);
+        inner.copies(&original, recipients, received, |domain| self.stage(domain))
+    }
+
+    /// What would wait in the queue for recipients that are refused in the end.
+    fn leftover(&mut self) -> Result<Option<(Entry, StagedBody)>, store::Error> {
+        let Incoming { envelope, recipients, answers, submitter, body, .. } = self.incoming;
+        let told = match answers {
+            Answers::Each => true,
+            Answers::One => recipients.len() == 1,
+            Answers::None => false,
+        };
+        if told || recipients.iter().all(|recipient| recipient.place == Place::Remote) {
+            return Ok(None);
         }
-        Ok((copies, copy_of))
+        let domain = recipients.iter().find_map(|recipient| match recipient.place {
+            Place::Account { domain, .. } => Some(domain),
+            _ => None,
+        });
+        let domain = domain.or(submitter.map(|submitter| submitter.domain)).unwrap_or(0);
+        let staged = self.stage(domain)?;
+        let mut entry = Entry::new(envelope.clone(), Vec::new(), Destination::Smarthost, self.now);
+        entry.describe(self.received(None).into_bytes(), &staged, body);
+        Ok(Some((entry, staged)))
     }
 
     /// One entry for each destination and [`RECIPIENTS_MAX`] recipients, all with the same body.

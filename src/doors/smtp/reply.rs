@@ -139,6 +139,7 @@ pub(super) fn refusal(refusal: Refusal) -> Reply {
         Refusal::NoSuchUser => NO_SUCH_USER,
         Refusal::OverQuota => reply(452, "4.2.2", "The mailbox is full"),
         Refusal::Forbidden => reply(550, "5.7.1", "The mailbox takes no mail"),
+        Refusal::Unavailable => reply(451, "4.2.0", "The mailbox cannot be used just now"),
     }
 }
 
