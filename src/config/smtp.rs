@@ -20,7 +20,8 @@ pub struct Smtp {
     /// Most recipients of one message in one transaction; RFC 5321 §4.5.3.1.8 wants at least 100.
     /// Default: 1,000.
     pub max_recipients: u32,
-    /// Received fields above which a message is taken to go in circles. RFC 5321 §6.3. Default: 30.
+    /// Received fields above which a message is taken to go in circles. RFC 5321 §6.3 wants at
+    /// least 100. Default: 100.
     pub max_hops: u32,
     /// Allow AUTH without TLS from loopback addresses. Default: true.
     pub auth_without_tls_on_loopback: bool,
@@ -59,7 +60,7 @@ impl Default for Smtp {
             hostname: "localhost".into(),
             max_message: 50 << 20,
             max_recipients: 1000,
-            max_hops: 30,
+            max_hops: 100,
             auth_without_tls_on_loopback: true,
             max_receiving: 512 << 20,
             retry: vec![300, 600, 1200, 2400, 4800, 9600, 19_200, 28_800],

@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn the_largest_report_fits_into_a_transaction() {
         let long = |c: &str, n: usize| c.repeat(n);
-        let address = format!("{}@{}", long("\u{e9}", 32), long("\u{e9}.", 80) + "x");
+        let address = format!("{}@{}", long("\u{e9}", 32), long("\u{e9}.", 27) + "x");
         let mut to = Addressee::new(address.parse().unwrap());
         to.orcpt = Some(OriginalRecipient { kind: "rfc822".into(), address: long("\u{e9}", 250) });
         let failure = Failure {

@@ -326,7 +326,7 @@ impl Connection {
             }
             for slot in settled.by_ref().take(group.len()) {
                 let reply = self.reply(command).await?;
-                *slot = self.not_ok(&reply).map(Err);
+                *slot = self.not_ok(&reply).map(|failure| Err(too_many(failure, reply.code)));
             }
             if let Some(failure) = refused_mail {
                 return Ok(self.end_early(failure, message.recipients.len()).await);
@@ -547,6 +547,15 @@ fn size(message: &Outgoing<'_>) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
+/// 552 for a recipient without a reason of its own is how servers of old said that there are too many of them.
+/// RFC 5321 §4.5.3.1.10.
+fn too_many(failure: Failure, code: u16) -> Failure {
+    if code != 552 || !matches!(failure.status, StatusCode(5, 0, 0) | StatusCode(5, 5, 3)) {
+        return failure;
+    }
+    Failure { permanent: false, status: StatusCode(4, 5, 3), ..failure }
+}
+
 fn lost(host: &str, why: &str) -> Failure {
     Failure::temporary(4, 2, format!("the connection to {host} failed: {why}"))
 }
@@ -598,6 +607,10 @@ mod tests {
         assert_eq!(failure(450, "4.2.1 busy").status.to_string(), "4.2.1");
         assert_eq!(failure(550, "4.2.1 what").status.to_string(), "5.0.0");
         assert!(failure(550, "no").permanent && !failure(450, "no").permanent);
+        for (text, permanent) in [("too many", false), ("5.5.3 too many", false), ("5.2.2 full", true)] {
+            assert_eq!(too_many(failure(552, text), 552).permanent, permanent);
+        }
+        assert!(too_many(failure(550, "no"), 550).permanent);
         assert!(failure(550, &"x".repeat(5000)).text.len() <= TEXT_MAX);
     }
 }

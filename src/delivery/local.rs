@@ -26,6 +26,22 @@ impl Delivery {
         Ok(locate(&self.inner.store.read()?, address)?)
     }
 
+    /// Whether a mailbox has room for a message of `size` octets, as far as that can be known beforehand;
+    /// what is elsewhere counts as having room.
+    pub fn has_room(&self, place: Place, size: usize) -> Result<bool, Error> {
+        let Place::Account { account, .. } = place else { return Ok(true) };
+        let owner = self.inner.mailbox.view(Acting::System).and_then(|view| view.owner(OwnerId(account)));
+        match owner {
+            Ok(owner) => {
+                let size = u64::try_from(size).unwrap_or(u64::MAX).max(1);
+                Ok(owner.quota.is_none_or(|quota| owner.bytes.saturating_add(size) <= quota))
+            }
+            Err(mailbox::Error::Store(error)) => Err(error.into()),
+            // Delivery finds out what is the matter.
+            Err(_) => Ok(true),
+        }
+    }
+
     /// The mailbox meant by `<Postmaster>`, in the primary domain. RFC 5321 §4.5.1.
     pub fn postmaster(&self) -> Result<Option<Address>, Error> {
         let primary = directory::primary_domain(&self.inner.store.read()?).map_err(Error::from)?;

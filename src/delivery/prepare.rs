@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::address::Address;
 use super::entry::{Destination, Entry};
+use super::envelope::{Addressee, Envelope};
 use super::error::Error;
 use super::item::Parsed;
 use super::local::{Copies, Original};
@@ -16,7 +17,7 @@ use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
 use crate::directory::{self, AccountId};
-use crate::message::{Address as HeaderAddress, join_address};
+use crate::message::{self, Address as HeaderAddress, join_address, parse_addresses};
 use crate::store::{self, INLINE_MAX, StagedBody};
 
 /// Most recipients of one entry of the queue, so that its row stays small; RFC 5321 §4.5.3.1.8 has every
@@ -52,7 +53,7 @@ impl Delivery {
     /// Prepares a message. Nothing is kept of it unless [`Delivery::place`] commits.
     ///
     /// # Errors
-    /// [`Error::Loop`], [`Error::FromNotYours`], and the store's.
+    /// [`Error::Loop`], [`Error::FromNotYours`], [`Error::BadFrom`], and the store's.
     pub async fn prepare(&self, incoming: Incoming) -> Result<Prepared, Error> {
         if trace::hops(&incoming.body) >= usize::try_from(self.inner.config.max_hops).unwrap_or(usize::MAX) {
             return Err(Error::Loop);
@@ -76,9 +77,9 @@ impl Inner {
         }
         let body = incoming.body.clone();
         let parsed = Parsed::of(&body);
-        self.check_from(&incoming, &parsed)?;
-        let mut preparing =
-            Preparing { inner: self, incoming: &incoming, id: &id, now, staged: HashMap::new() };
+        self.check_from(&incoming)?;
+        let (staged, utf8_header) = (HashMap::new(), None);
+        let mut preparing = Preparing { inner: self, incoming: &incoming, id: &id, now, staged, utf8_header };
         let copies = preparing.copies(&parsed)?;
         let entries = preparing.entries()?;
         let leftover = preparing.leftover()?;
@@ -97,18 +98,25 @@ impl Inner {
         if missing.is_empty() { body } else { [missing.as_bytes(), &body].concat().into() }
     }
 
-    /// Nobody writes in another's name: what people see of a sender is its From. RFC 6409 §6.1.
-    fn check_from(&self, incoming: &Incoming, parsed: &Parsed<'_>) -> Result<(), Error> {
+    /// Nobody writes in another's name: what people see of a sender is its From, of which there must be one
+    /// with an address. It is looked for in the whole header, beyond what the record has of it. RFC 5322
+    /// §3.6.2, RFC 6409 §6.1, §8.
+    fn check_from(&self, incoming: &Incoming) -> Result<(), Error> {
         let Some(submitter) = incoming.submitter else { return Ok(()) };
+        let values = trace::values(&incoming.body, b"from");
+        let [value] = values.as_slice() else { return Err(Error::BadFrom) };
+        let (addresses, cut) = parse_addresses(value);
+        let mut named = false;
         let read = self.store.read()?;
-        for from in &parsed.record().envelope.from {
+        for from in &addresses {
             let HeaderAddress::Mailbox { local, domain, .. } = from else { continue };
             let address = join_address(local, domain);
             if !directory::may_send_as(&read, AccountId(submitter.account), &address)? {
                 return Err(Error::FromNotYours);
             }
+            named = true;
         }
-        Ok(())
+        if named && !cut { Ok(()) } else { Err(Error::BadFrom) }
     }
 }
 
@@ -119,6 +127,8 @@ struct Preparing<'a> {
     now: Millis,
     /// The body as it was staged, by domain.
     staged: HashMap<u64, StagedBody>,
+    /// Whether a header of the message has octets above 127, once that was looked at.
+    utf8_header: Option<bool>,
 }
 
 impl Preparing<'_> {
@@ -168,6 +178,25 @@ impl Preparing<'_> {
         Ok(Some((entry, staged)))
     }
 
+    /// Whether the message can travel to these only where SMTPUTF8 is spoken: what its client says for a
+    /// domain in U-labels alone is not needed once that stands in A-labels. RFC 6531 §3.4, §3.6.
+    fn needs_utf8(&mut self, to: &[Addressee]) -> bool {
+        let Envelope { smtputf8, sender, .. } = &self.incoming.envelope;
+        let addresses = sender.iter().chain(to.iter().map(|to| &to.address));
+        *smtputf8 && (addresses.into_iter().any(|address| !address.is_ascii()) || self.has_utf8_header())
+    }
+
+    fn has_utf8_header(&mut self) -> bool {
+        let body = &self.incoming.body;
+        *self.utf8_header.get_or_insert_with(|| {
+            let in_a_header = || {
+                let parsed = message::parse(body);
+                parsed.parts().iter().any(|part| !parsed.header_bytes(part).is_ascii())
+            };
+            !body.is_ascii() && in_a_header()
+        })
+    }
+
     /// One entry for each destination and [`RECIPIENTS_MAX`] recipients, all with the same body.
     fn entries(&mut self) -> Result<Vec<(Entry, StagedBody)>, store::Error> {
         let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
@@ -197,7 +226,8 @@ impl Preparing<'_> {
             };
             let prefix = self.received(only).into_bytes();
             let body = self.stage(self.incoming.submitter.map_or(0, |submitter| submitter.domain))?;
-            let envelope = self.incoming.envelope.clone();
+            let smtputf8 = self.needs_utf8(&addressees);
+            let envelope = Envelope { smtputf8, ..self.incoming.envelope.clone() };
             let mut entry = Entry::new(envelope, addressees, destination, self.now);
             entry.describe(prefix, &body, &self.incoming.body);
             entries.push((entry, body));

@@ -428,7 +428,7 @@ async fn what_the_server_can_take_is_respected() {
     let mut mail = world.mail_of(1);
     mail.sort_by_key(|m| m.contains("Status: 5.6.7"));
     assert!(mail[0].contains("\r\nStatus: 5.3.4\r\n"), "{mail:?}");
-    assert!(mail[1].contains("\r\nFinal-Recipient: utf-8; b\u{f6}b@b\u{fc}cher.test\r\n"), "{mail:?}");
+    assert!(mail[1].contains("\r\nFinal-Recipient: utf-8; b\u{f6}b@xn--bcher-kva.test\r\n"), "{mail:?}");
     assert!(sink.taken().is_empty());
     sink.set(Script { ehlo: None, ..script() });
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
@@ -437,6 +437,12 @@ async fn what_the_server_can_take_is_respected() {
     assert!(sink.said().iter().any(|line| line == "HELO mail.example.test"));
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n\u{fc}\r\n").await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    world.send("anna@example.test", &["bob@b\u{fc}cher.test"], "Subject: x\r\n\r\n\u{fc}\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[2].rcpt, ["RCPT TO:<bob@xn--bcher-kva.test>"], "a domain needs no SMTPUTF8");
+    world.send("anna@example.test", &["bob@b\u{fc}cher.test"], "Subject: \u{fc}\r\n\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken().len(), 3, "a header does");
     assert!(sink.taken()[1].text.ends_with("Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n"));
 }
 
@@ -495,10 +501,10 @@ async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
 #[tokio::test]
 async fn a_message_in_circles_is_refused() {
     let world = fresh(config()).await;
-    let body = "Received: x\r\n".repeat(30);
+    let body = "Received: x\r\n".repeat(100);
     let incoming = world.incoming("x@other.test", &["anna@example.test"], &body);
     assert!(matches!(world.delivery.accept(incoming).await, Err(Error::Loop)));
-    world.send("x@other.test", &["anna@example.test"], &"Received: x\r\n".repeat(29)).await;
+    world.send("x@other.test", &["anna@example.test"], &"Received: x\r\n".repeat(99)).await;
 }
 
 #[tokio::test]
@@ -516,6 +522,22 @@ async fn a_users_message_is_completed_and_its_from_is_checked() {
     for from in ["berta@example.test", "Anna <anna@other.test>", "anna@example.test, berta@example.test"] {
         let outcome = world.delivery.accept(submitted(&format!("From: {from}\r\n\r\n"))).await;
         assert!(matches!(outcome, Err(Error::FromNotYours)), "{from}");
+    }
+    let anna = "From: anna@example.test\r\n";
+    let hidden = "X: y\r\n".repeat(3_000);
+    for (header, spoofed) in [
+        (format!("{hidden}From: berta@example.test\r\n\r\n"), true),
+        (format!("X: {}\r\nFrom: berta@example.test\r\n\r\n", "y".repeat(1 << 20)), true),
+        (format!("{anna}{hidden}From: berta@example.test\r\n\r\n"), false),
+        (format!("{anna}From : berta@example.test\r\n\r\n"), false),
+        ("Subject: x\r\n\r\nFrom: anna@example.test\r\n".to_owned(), false),
+        ("From: undisclosed:;\r\n\r\n".to_owned(), false),
+        (format!("From: {}\r\n\r\n", "anna@example.test, ".repeat(10_001)), false),
+    ] {
+        let outcome = world.delivery.accept(submitted(&header)).await;
+        let expected =
+            matches!((&outcome, spoofed), (Err(Error::FromNotYours), true) | (Err(Error::BadFrom), false));
+        assert!(expected, "{outcome:?} for {}", &header[..header.len().min(100)]);
     }
     for from in ["anna@example.test", "\"Berta\" <ANNA+x@example.test>"] {
         world.delivery.accept(submitted(&format!("From: {from}\r\nSubject: x\r\n\r\n"))).await.unwrap();

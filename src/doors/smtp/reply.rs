@@ -161,6 +161,7 @@ pub(super) fn delivery_error(error: &delivery::Error) -> Option<Reply> {
     match error {
         delivery::Error::Loop => Some(reply(554, "5.4.6", "The message is going in circles")),
         delivery::Error::FromNotYours => Some(reply(550, "5.7.1", "The From address is not yours")),
+        delivery::Error::BadFrom => Some(reply(550, "5.6.0", "One From field with an address is needed")),
         delivery::Error::Store(error) => store_error(error),
     }
 }
