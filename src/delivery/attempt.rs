@@ -83,7 +83,7 @@ impl Inner {
         let mut unreachable = None;
         if !remote.is_empty() {
             match self.transmit(&entry, &remote, body, session).await {
-                Ok(outcomes) => findings.sent(&remote, outcomes),
+                Ok((outcomes, reports)) => findings.sent(&remote, outcomes, reports),
                 Err(failure) => {
                     findings.unreached(&remote, &failure);
                     unreachable = Some(failure);
@@ -176,7 +176,7 @@ impl Inner {
                         let verdict = copy.and_then(|copy| verdicts.get(copy).copied());
                         let verdict = verdict.unwrap_or(Err(Refusal::NoSuchUser));
                         if let (Ok(()), Some(recipient)) = (verdict, entry.recipients.get_mut(*n)) {
-                            (recipient.status, recipient.last) = (Status::Done, None);
+                            (recipient.status, recipient.last) = (Status::Delivered, None);
                         }
                         settled.push((*n, verdict.map_err(passing)));
                     }
@@ -195,39 +195,41 @@ impl Inner {
         }
     }
 
-    /// Sends the message to the recipients `remote`. An error means that no server could be reached.
+    /// Sends the message to the recipients `remote`; gives what became of them, and whether the server sees
+    /// to the reports on them. An error means that no server could be reached.
     async fn transmit(
         &self,
         entry: &Entry,
         remote: &[usize],
         body: Bytes,
         session: &mut Session,
-    ) -> Result<Outcomes, Failure> {
-        let address = |n: &usize| entry.recipients.get(*n).map(|r| r.addressee.address.to_string());
+    ) -> Result<(Outcomes, bool), Failure> {
+        let recipients = remote.iter().filter_map(|n| entry.recipients.get(*n));
         let outgoing = Outgoing {
-            sender: entry.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
-            recipients: remote.iter().filter_map(address).collect(),
+            envelope: &entry.envelope,
+            recipients: recipients.map(|recipient| &recipient.addressee).collect(),
             prefix: &entry.prefix,
             body,
-            smtputf8: entry.envelope.smtputf8,
             eight_bit: entry.eight_bit,
         };
         if let Some(mut connection) = session.connection.take() {
             match connection.send(&outgoing).await {
                 Ok(outcomes) => {
+                    let reports = connection.sees_to_reports();
                     self.keep(connection, session).await;
-                    return Ok(outcomes);
+                    return Ok((outcomes, reports));
                 }
                 // An idle connection may have been closed meanwhile; that is no failure of the server.
                 Err(_) if !connection.may_have_it() => {}
-                Err(failure) => return Ok(vec![Err(failure); remote.len()]),
+                Err(failure) => return Ok((vec![Err(failure); remote.len()], false)),
             }
         }
         let mut connection = self.connect(&entry.destination).await?;
         session.sent = 0;
         let outcomes = connection.send(&outgoing).await;
+        let reports = connection.sees_to_reports();
         self.keep(connection, session).await;
-        Ok(outcomes.unwrap_or_else(|failure| vec![Err(failure); remote.len()]))
+        Ok((outcomes.unwrap_or_else(|failure| vec![Err(failure); remote.len()]), reports))
     }
 
     async fn keep(&self, connection: Connection, session: &mut Session) {

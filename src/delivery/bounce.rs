@@ -43,6 +43,17 @@ pub(super) enum Action {
         /// It will be tried until then.
         until: Millis,
     },
+    /// The message is in its mailbox.
+    Delivered,
+    /// The message is with a server that does not report by itself.
+    Relayed,
+}
+
+impl Action {
+    /// Whether all is well.
+    fn is_success(self) -> bool {
+        matches!(self, Self::Delivered | Self::Relayed)
+    }
 }
 
 /// As much of a message as a report can need.
@@ -119,6 +130,8 @@ pub(super) fn build(report: &Report<'_>, to: &Address, host: &str, id: &str, now
 fn head(report: &Report<'_>, to: &Address, host: &str, id: &str, now: Millis, boundary: &str) -> Vec<u8> {
     let subject = match report.action {
         Action::Failed => "Undelivered mail returned to sender",
+        Action::Delivered => "Your mail was delivered",
+        Action::Relayed => "Your mail was passed on",
         Action::Delayed { .. } => "Delayed mail: delivery is still being tried",
     };
     let mut head = format!(
@@ -147,6 +160,16 @@ fn words(report: &Report<'_>, host: &str) -> String {
              Your message could not be delivered to the following recipients. It will\r\n\
              not be tried again. The message or its header is attached.\r\n"
         ),
+        Action::Delivered => format!(
+            "This is the mail server {host}.\r\n\r\n\
+             As you asked to be told: your message is in the mailboxes of the following\r\n\
+             recipients.\r\n"
+        ),
+        Action::Relayed => format!(
+            "This is the mail server {host}.\r\n\r\n\
+             As you asked to be told: your message for the following recipients was taken\r\n\
+             by their server. It will not report further success.\r\n"
+        ),
         Action::Delayed { until } => format!(
             "This is the mail server {host}.\r\n\r\n\
              Your message could not yet be delivered to the following recipients. You\r\n\
@@ -156,7 +179,11 @@ fn words(report: &Report<'_>, host: &str) -> String {
     };
     for (to, failure) in &report.recipients {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\r\n<{}>:\r\n    {}\r\n", to.address, one_line(&failure.to_string()));
+        let _ = if report.action.is_success() {
+            write!(text, "\r\n<{}>\r\n", to.address)
+        } else {
+            write!(text, "\r\n<{}>:\r\n    {}\r\n", to.address, one_line(&failure.to_string()))
+        };
     }
     text
 }
@@ -182,6 +209,8 @@ fn fields(report: &Report<'_>, host: &str, now: Millis, global: bool) -> String 
         let kind = if global && !to.address.is_ascii() { "utf-8" } else { "rfc822" };
         let action = match report.action {
             Action::Failed => "failed",
+            Action::Delivered => "delivered",
+            Action::Relayed => "relayed",
             Action::Delayed { .. } => "delayed",
         };
         let _ = write!(
@@ -189,14 +218,8 @@ fn fields(report: &Report<'_>, host: &str, now: Millis, global: bool) -> String 
             "Final-Recipient: {kind}; {}\r\nAction: {action}\r\nStatus: {}\r\n",
             to.address, failure.status
         );
-        let words = if global { one_line(&failure.text) } else { in_ascii(&one_line(&failure.text)) };
-        match &failure.host {
-            Some(remote) => {
-                let _ = write!(text, "Remote-MTA: dns; {remote}\r\nDiagnostic-Code: smtp; {words}\r\n");
-            }
-            None => {
-                let _ = write!(text, "Diagnostic-Code: x-folkmoot; {words}\r\n");
-            }
+        if !report.action.is_success() {
+            diagnosis(&mut text, failure, global);
         }
         let _ = write!(text, "Last-Attempt-Date: {}\r\n", date(now));
         if let Action::Delayed { until } = report.action {
@@ -204,6 +227,19 @@ fn fields(report: &Report<'_>, host: &str, now: Millis, global: bool) -> String 
         }
     }
     text
+}
+
+/// What the other server said, or we found. RFC 3464 §2.3.5, §2.3.6.
+fn diagnosis(text: &mut String, failure: &Failure, global: bool) {
+    let words = one_line(&failure.text);
+    let words = if global { words } else { in_ascii(&words) };
+    // Writing to a string cannot fail.
+    let _ = match &failure.host {
+        Some(remote) => {
+            write!(text, "Remote-MTA: dns; {remote}\r\nDiagnostic-Code: smtp; {words}\r\n")
+        }
+        None => write!(text, "Diagnostic-Code: x-folkmoot; {words}\r\n"),
+    };
 }
 
 impl<'r> Report<'r> {

@@ -1,5 +1,5 @@
 //! The SMTP client: one connection to one server, and every recipient's answer from it. RFC 5321 §4.1,
-//! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 6152, 6531.
+//! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 3461, 6152, 6531.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::entry::{Failure, StatusCode};
+use super::envelope::{Addressee, Envelope, Ret, encode_xtext};
 use super::route::{Encryption, Target};
 use super::seven_bit;
 use super::stuff::Stuffer;
@@ -58,16 +59,14 @@ impl Default for Timeouts {
 /// What is to be sent.
 #[derive(Clone)]
 pub(super) struct Outgoing<'m> {
-    /// The reverse path; empty for the null one.
-    pub(super) sender: String,
-    /// The forward paths.
-    pub(super) recipients: Vec<String>,
+    /// The sender, SMTPUTF8, RET and ENVID.
+    pub(super) envelope: &'m Envelope,
+    /// The recipients, with NOTIFY and ORCPT.
+    pub(super) recipients: Vec<&'m Addressee>,
     /// What stands in front of the message.
     pub(super) prefix: &'m [u8],
     /// The message.
     pub(super) body: Bytes,
-    /// It needs SMTPUTF8.
-    pub(super) smtputf8: bool,
     /// It holds octets above 127.
     pub(super) eight_bit: bool,
 }
@@ -100,6 +99,7 @@ struct Extensions {
     eight_bit: bool,
     smtputf8: bool,
     start_tls: bool,
+    dsn: bool,
     size: Option<u64>,
     auth: Vec<String>,
 }
@@ -284,7 +284,7 @@ impl Connection {
     /// Why the server cannot get this message at all.
     fn unfit(&self, message: &Outgoing<'_>) -> Option<Failure> {
         let host = &self.host;
-        if message.smtputf8 && !self.extensions.smtputf8 {
+        if message.envelope.smtputf8 && !self.extensions.smtputf8 {
             return Some(Failure::permanent(6, 7, format!("{host} does not know SMTPUTF8")));
         }
         let size = size(message);
@@ -293,16 +293,7 @@ impl Connection {
     }
 
     async fn transaction(&mut self, message: &Outgoing<'_>) -> Result<Outcomes, Failure> {
-        let mut mail = format!("MAIL FROM:<{}>", message.sender);
-        if self.extensions.size.is_some() {
-            mail.push_str(&format!(" SIZE={}", size(message)));
-        }
-        if self.extensions.eight_bit && message.eight_bit {
-            mail.push_str(" BODY=8BITMIME");
-        }
-        if message.smtputf8 {
-            mail.push_str(" SMTPUTF8");
-        }
+        let mail = self.extensions.mail(message);
         let command = self.timeouts.command;
         let mut outcomes: Vec<Option<Result<(), Failure>>> = vec![None; message.recipients.len()];
         let window = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
@@ -317,7 +308,7 @@ impl Connection {
         }
         let mut settled = outcomes.iter_mut();
         for group in message.recipients.chunks(window) {
-            let lines: String = group.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
+            let lines: String = group.iter().map(|to| self.extensions.rcpt(to)).collect();
             self.write(lines.as_bytes(), command).await?;
             let mut refused_mail = None;
             if std::mem::take(&mut mail_unanswered) {
@@ -380,6 +371,11 @@ impl Connection {
     /// After an error: whether the server may have the message all the same.
     pub(super) fn may_have_it(&self) -> bool {
         self.text_begun
+    }
+
+    /// Whether the server was told who wants to hear of what, and reports it by itself. RFC 3461 §5.2.
+    pub(super) fn sees_to_reports(&self) -> bool {
+        self.extensions.dsn
     }
 
     /// False when the connection must not be used for another message.
@@ -486,6 +482,40 @@ impl Reply {
 }
 
 impl Extensions {
+    /// MAIL with what the server understands of it.
+    fn mail(&self, message: &Outgoing<'_>) -> String {
+        let Envelope { sender, smtputf8, ret, envid } = message.envelope;
+        let sender = sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut mail = format!("MAIL FROM:<{sender}>");
+        if self.size.is_some() {
+            mail.push_str(&format!(" SIZE={}", size(message)));
+        }
+        if self.eight_bit && message.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if *smtputf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        if self.dsn {
+            let ret = ret.map(|ret| if ret == Ret::Full { " RET=FULL" } else { " RET=HDRS" });
+            mail.push_str(ret.unwrap_or_default());
+            let envid = envid.as_ref().map(|id| format!(" ENVID={}", encode_xtext(id)));
+            mail.push_str(&envid.unwrap_or_default());
+        }
+        mail
+    }
+
+    /// RCPT likewise, with its line end.
+    fn rcpt(&self, to: &Addressee) -> String {
+        let mut rcpt = format!("RCPT TO:<{}>", to.address);
+        if self.dsn {
+            let notify = to.notify.map(|notify| format!(" NOTIFY={}", notify.to_value()));
+            let orcpt = to.orcpt.as_ref().map(|orcpt| format!(" ORCPT={}", orcpt.to_value()));
+            rcpt.extend([notify, orcpt].into_iter().flatten());
+        }
+        rcpt + "\r\n"
+    }
+
     fn of(reply: &Reply) -> Self {
         let mut lines = reply.lines.iter();
         let name = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default().to_owned();
@@ -498,6 +528,7 @@ impl Extensions {
                 "8BITMIME" => found.eight_bit = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "STARTTLS" => found.start_tls = true,
+                "DSN" => found.dsn = true,
                 "SIZE" => found.size = Some(words.next().and_then(|max| max.parse().ok()).unwrap_or(0)),
                 "AUTH" => found.auth.extend(words.map(str::to_owned)),
                 _ => {}

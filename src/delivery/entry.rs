@@ -98,8 +98,13 @@ pub struct QueuedRecipient {
 }
 
 impl QueuedRecipient {
-    fn new(addressee: Addressee) -> Self {
+    pub(super) fn new(addressee: Addressee) -> Self {
         Self { addressee, status: Status::Pending, last: None }
+    }
+
+    /// One whose mailbox has the message.
+    pub(super) fn delivered(addressee: Addressee) -> Self {
+        Self { addressee, status: Status::Delivered, last: None }
     }
 }
 
@@ -113,6 +118,8 @@ pub enum Status {
     Done,
     /// It was given up.
     Failed,
+    /// It is in its mailbox, of which the sender is to be told.
+    Delivered,
 }
 
 /// Why a recipient did not get the message, at least not yet.
@@ -148,6 +155,11 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// No failure at all, as reports of success have it. RFC 3463 §3.1.
+    pub(super) fn none() -> Self {
+        Self { permanent: false, status: StatusCode(2, 0, 0), text: String::new(), host: None }
+    }
+
     /// A failure that may pass: class 4.
     pub(super) fn temporary(subject: u16, detail: u16, text: impl Into<String>) -> Self {
         Self { permanent: false, status: StatusCode(4, subject, detail), text: text.into(), host: None }
@@ -192,8 +204,7 @@ impl Entry {
     }
 
     /// The same message for other recipients.
-    pub(super) fn for_others(&self, addressees: Vec<Addressee>, destination: Destination) -> Self {
-        let recipients = addressees.into_iter().map(QueuedRecipient::new).collect();
+    pub(super) fn for_others(&self, recipients: Vec<QueuedRecipient>, destination: Destination) -> Self {
         Self { recipients, destination, ..self.clone() }
     }
 

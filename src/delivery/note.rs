@@ -33,18 +33,21 @@ pub(super) struct Findings {
     message: Excerpt,
     /// No server could be asked.
     unreached: bool,
-    /// Recipients that another server took.
-    relayed: usize,
+    /// Recipients that another server took, and whether it sees to the reports on them. RFC 3461 §5.2.
+    relayed: Vec<usize>,
+    reports: bool,
 }
 
 impl Findings {
     pub(super) fn new(settled: Settled, message: Excerpt) -> Self {
-        Self { settled, message, unreached: false, relayed: 0 }
+        Self { settled, message, unreached: false, relayed: Vec::new(), reports: false }
     }
 
     /// A server was asked for these.
-    pub(super) fn sent(&mut self, remote: &[usize], outcomes: Outcomes) {
-        self.relayed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    pub(super) fn sent(&mut self, remote: &[usize], outcomes: Outcomes, reports: bool) {
+        let taken = remote.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        self.relayed = taken.map(|(n, _)| *n).collect();
+        self.reports = reports;
         self.settled.extend(remote.iter().copied().zip(outcomes));
     }
 
@@ -56,7 +59,7 @@ impl Findings {
 
     /// Whether the destination took something.
     pub(super) fn works(&self) -> bool {
-        self.relayed > 0
+        !self.relayed.is_empty()
     }
 }
 
@@ -67,6 +70,10 @@ struct Plan {
     next: Option<Millis>,
     unreached: bool,
     relayed: usize,
+    /// Recipients whose sender is to be told of their success, as far as he wants: those who have the
+    /// message, and those whose server has.
+    delivered: Vec<usize>,
+    passed_on: Vec<usize>,
     /// Recipients whose sender is to be told that they have failed.
     failed: Vec<usize>,
     /// Recipients whose sender is to be told that they are late.
@@ -79,7 +86,7 @@ impl Plan {
         entry.attempts = entry.attempts.saturating_add(1);
         let next = schedule::after(&entry, now, config);
         let (id, attempt) = (entry.id, entry.attempts);
-        let mut failed = Vec::new();
+        let (mut failed, mut delivered, mut passed_on) = (Vec::new(), Vec::new(), Vec::new());
         for (n, outcome) in &found.settled {
             let Some(recipient) = entry.recipients.get_mut(*n) else { continue };
             let to = &recipient.addressee.address;
@@ -87,6 +94,11 @@ impl Plan {
                 Ok(()) => {
                     tracing::info!(%id, %to, "delivered");
                     (recipient.status, recipient.last) = (Status::Done, None);
+                    match found.relayed.contains(n) {
+                        false => recipient.status = Status::Delivered,
+                        true if !found.reports => passed_on.push(*n),
+                        true => {}
+                    }
                 }
                 Err(failure) => {
                     let over = failure.permanent || next.at.is_none();
@@ -99,6 +111,15 @@ impl Plan {
                 }
             }
         }
+        for (n, recipient) in entry.recipients.iter_mut().enumerate() {
+            if recipient.status == Status::Delivered {
+                recipient.status = Status::Done;
+                delivered.push(n);
+            }
+        }
+        let wants = |n: &usize| entry.recipients.get(*n).is_some_and(|r| r.addressee.wants(Notify::SUCCESS));
+        delivered.retain(wants);
+        passed_on.retain(wants);
         let pending = entry.pending();
         let waits = !pending.is_empty();
         let warns = waits && next.warn && !entry.warned;
@@ -106,7 +127,9 @@ impl Plan {
         Self {
             next: next.at.filter(|_| waits),
             unreached: found.unreached,
-            relayed: found.relayed,
+            relayed: found.relayed.len(),
+            delivered,
+            passed_on,
             failed,
             late: if warns { pending } else { Vec::new() },
             entry,
@@ -115,7 +138,7 @@ impl Plan {
 
     /// Whether somebody may have to be told of it.
     fn has_news(&self) -> bool {
-        !self.failed.is_empty() || !self.late.is_empty()
+        [&self.delivered, &self.passed_on, &self.failed, &self.late].iter().any(|told| !told.is_empty())
     }
 
     /// Puts the entry into the state planned; false when somebody deleted it meanwhile.
@@ -193,8 +216,11 @@ impl Inner {
     fn tell(self: &Arc<Self>, plan: &Plan, message: &Excerpt) -> Vec<Ready> {
         let entry = &plan.entry;
         let until = schedule::end(entry, &self.config);
+        let success = Failure::none();
         let mut reports = Vec::new();
         for (recipients, what, action) in [
+            (&plan.delivered, Notify::SUCCESS, Action::Delivered),
+            (&plan.passed_on, Notify::SUCCESS, Action::Relayed),
             (&plan.failed, Notify::FAILURE, Action::Failed),
             (&plan.late, Notify::DELAY, Action::Delayed { until }),
         ] {
@@ -202,7 +228,7 @@ impl Inner {
                 .iter()
                 .filter_map(|n| entry.recipients.get(*n))
                 .filter(|recipient| recipient.addressee.wants(what))
-                .filter_map(|recipient| Some((&recipient.addressee, recipient.last.as_ref()?)))
+                .map(|recipient| (&recipient.addressee, recipient.last.as_ref().unwrap_or(&success)))
                 .collect();
             reports.extend(self.reports(&entry.envelope, entry.created, action, &recipients, message));
         }

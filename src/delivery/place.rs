@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::entry::{self, Destination, Failure};
-use super::envelope::{Addressee, Envelope};
+use super::entry::{self, Destination, Failure, QueuedRecipient};
+use super::envelope::{Addressee, Envelope, Notify};
 use super::error::{Error, Refusal};
 use super::local::Undelivered;
 use super::prepare::{Prepared, RECIPIENTS_MAX};
@@ -157,42 +157,54 @@ impl Inner {
         };
         let verdicts = incoming.recipients.iter().zip(&prepared.copies.of).map(verdict).collect();
         let receipt = Receipt { id: prepared.id.clone(), verdicts };
-        let told = match incoming.answers {
-            Answers::Each => true,
-            Answers::One => !receipt.accepted(),
-            Answers::None => false,
-        };
-        if !told {
-            self.queue_refused(tx, prepared, &receipt)?;
-        }
+        self.queue_rest(tx, prepared, &receipt)?;
         Ok(receipt)
     }
 
-    /// Whom nobody was told of gets the message from the queue, or its sender gets it back from there: a
-    /// mailbox that was full just now may have room soon.
-    fn queue_refused(
+    /// What remains to be done when the door has answered. Whom nobody was told of gets the message from the
+    /// queue, or its sender gets it back from there: a mailbox that was full just now may have room soon. Who
+    /// has it already, and whose sender wants to know, stands there for the report.
+    fn queue_rest(
         self: &Arc<Self>,
         tx: &mut Tx<'_>,
         prepared: &Prepared,
         receipt: &Receipt,
     ) -> Result<(), store::Error> {
         let Some((leftover, body)) = &prepared.leftover else { return Ok(()) };
-        let refused = prepared.incoming.recipients.iter().zip(&receipt.verdicts);
-        let refused: Vec<_> =
-            refused.filter(|(_, verdict)| verdict.is_err()).map(|(to, _)| to.addressee.clone()).collect();
+        let told = match prepared.incoming.answers {
+            Answers::Each => true,
+            Answers::One => !receipt.accepted(),
+            Answers::None => false,
+        };
+        let rest = |(to, verdict): (&Recipient, &Result<(), Refusal>)| {
+            let addressee = to.addressee.clone();
+            match verdict {
+                Ok(()) => to.wants_success_from_here().then(|| QueuedRecipient::delivered(addressee)),
+                Err(_) => (!told).then(|| QueuedRecipient::new(addressee)),
+            }
+        };
         // By domain, since one of them may move to another server before it gets the message.
-        let by_domain = refused.into_iter().fold(BTreeMap::new(), |mut groups, addressee| {
-            groups.entry(addressee.address.domain().clone()).or_insert_with(Vec::new).push(addressee);
-            groups
-        });
-        for (domain, addressees) in by_domain {
-            for some in addressees.chunks(RECIPIENTS_MAX) {
+        let mut by_domain: BTreeMap<_, Vec<QueuedRecipient>> = BTreeMap::new();
+        for recipient in prepared.incoming.recipients.iter().zip(&receipt.verdicts).filter_map(rest) {
+            by_domain.entry(recipient.addressee.address.domain().clone()).or_default().push(recipient);
+        }
+        for (domain, recipients) in &by_domain {
+            for some in recipients.chunks(RECIPIENTS_MAX) {
                 let destination = Destination::Domain(domain.clone());
                 entry::insert(tx, &leftover.for_others(some.to_vec(), destination), body)?;
             }
         }
-        self.wake_after(tx);
+        if !by_domain.is_empty() {
+            self.wake_after(tx);
+        }
         Ok(())
+    }
+}
+
+impl Recipient {
+    /// Whether this server is to report that the recipient has the message. RFC 3461 §4.1.
+    pub(super) fn wants_success_from_here(&self) -> bool {
+        matches!(self.place, Place::Account { .. }) && self.addressee.wants(Notify::SUCCESS)
     }
 }
 

@@ -12,7 +12,7 @@ use super::envelope::{Addressee, Envelope};
 use super::error::Error;
 use super::item::Parsed;
 use super::local::{Copies, Original};
-use super::place::{Answers, Incoming, Place};
+use super::place::{Answers, Incoming, Place, Recipient};
 use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
@@ -32,8 +32,8 @@ pub struct Prepared {
     pub(super) copies: Copies,
     /// What goes to other servers.
     pub(super) entries: Vec<(Entry, StagedBody)>,
-    /// An entry of the queue for recipients that turn out to be refused when nobody can be told any more,
-    /// without these; `None` when that cannot happen.
+    /// An entry of the queue, without its recipients, for those that turn out to be refused when nobody can
+    /// be told any more, and for reports of success; `None` when there can be no such.
     pub(super) leftover: Option<(Entry, StagedBody)>,
 }
 
@@ -164,7 +164,10 @@ impl Preparing<'_> {
             Answers::One => recipients.len() == 1,
             Answers::None => false,
         };
-        if told || recipients.iter().all(|recipient| recipient.place == Place::Remote) {
+        let may_be_needed = |recipient: &Recipient| {
+            recipient.wants_success_from_here() || !told && recipient.place != Place::Remote
+        };
+        if !recipients.iter().any(may_be_needed) {
             return Ok(None);
         }
         let domain = recipients.iter().find_map(|recipient| match recipient.place {

@@ -599,6 +599,56 @@ async fn who_moved_here_meanwhile_gets_what_waited() {
     assert_eq!(world.left(), 0);
 }
 
+/// RFC 3461 §4.1, §5.2: who is told of success, and by whom.
+#[tokio::test]
+async fn senders_are_told_what_they_want_to_hear() {
+    let sink = Sink::start(script()).await;
+    let world = fresh(routed(&sink)).await;
+    let asked = |to: &[(&str, &str)]| {
+        let names: Vec<&str> = to.iter().map(|(name, _)| *name).collect();
+        let mut incoming = world.incoming("anna@example.test", &names, "Subject: x\r\n\r\nsecret\r\n");
+        (incoming.envelope.ret, incoming.envelope.envid) = (Some(Ret::Full), Some("a b".into()));
+        for (recipient, (_, notify)) in incoming.recipients.iter_mut().zip(to) {
+            recipient.addressee.notify = Notify::parse(notify);
+            recipient.addressee.orcpt = OriginalRecipient::parse("rfc822;written@example.test");
+        }
+        incoming
+    };
+    // In a mailbox here; by a server that knows nothing of reports.
+    let to = [("berta@example.test", "SUCCESS,FAILURE"), ("postmaster@example.test", "FAILURE")];
+    world.delivery.accept(asked(&[to[0], to[1], ("bob@other.test", "SUCCESS")])).await.unwrap();
+    world.until("both reports", |w| w.mail_of(1).len() == 2 && w.queue().is_empty()).await;
+    let mut mail = world.mail_of(1);
+    mail.sort_by_key(|report| report.contains("bob@other.test"));
+    for (report, name, action) in
+        [(&mail[0], "berta@example.test", "delivered"), (&mail[1], "bob@other.test", "relayed")]
+    {
+        let fields = format!(
+            "\r\nOriginal-Recipient: rfc822; written@example.test\r\nFinal-Recipient: rfc822; {name}\r\n\
+             Action: {action}\r\nStatus: 2.0.0\r\nLast-Attempt-Date: "
+        );
+        assert!(report.contains(&fields), "{report}");
+        assert!(report.contains("\r\nOriginal-Envelope-Id: a+20b\r\n") && !report.contains("secret"));
+        assert!(!report.contains("postmaster@"));
+    }
+    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<bob@other.test>"]);
+    // By a server that reports itself.
+    sink.set(Script { ehlo: Some(vec!["DSN"]), ..script() });
+    world.delivery.accept(asked(&[("bob@other.test", "SUCCESS")])).await.unwrap();
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[1].mail, "MAIL FROM:<anna@example.test> RET=FULL ENVID=a+20b");
+    let rcpt = "RCPT TO:<bob@other.test> NOTIFY=SUCCESS ORCPT=rfc822;written@example.test";
+    assert_eq!(sink.taken()[1].rcpt, [rcpt]);
+    // Failures of which nobody wants to hear.
+    sink.set(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() });
+    for notify in ["NEVER", "SUCCESS", "DELAY"] {
+        world.delivery.accept(asked(&[("bob@other.test", notify)])).await.unwrap();
+    }
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(world.mail_of(1).len(), 2);
+    assert_eq!(world.left(), 0);
+}
+
 #[tokio::test]
 async fn a_transaction_of_the_callers_keeps_all_or_nothing() {
     let world = fresh(config()).await;

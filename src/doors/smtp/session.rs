@@ -208,7 +208,7 @@ impl Session {
         if self.mode == Mode::Submission && self.may_authenticate() {
             lines.push("AUTH PLAIN LOGIN".into());
         }
-        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"].map(String::from));
+        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN"].map(String::from));
         lines
     }
 
