@@ -9,7 +9,8 @@ use super::error::line_of;
 use super::{Config, Error, Policy, Smarthost};
 
 /// A value that parses but cannot be meant: the key's path and what is wrong with it.
-struct Wrong(&'static str, String);
+/// When the path is a table's, the entry of it that is meant.
+struct Wrong(&'static str, String, Option<String>);
 
 impl Config {
     /// Reads and checks the settings in `file`.
@@ -24,8 +25,8 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|e| Error::toml(file, text, e))?;
         match config.wrong() {
             None => Ok(config),
-            Some(Wrong(key, why)) => {
-                let span = span_of(text, key).unwrap_or_default();
+            Some(Wrong(key, why, entry)) => {
+                let span = span_of(text, key, entry.as_deref()).unwrap_or_default();
                 let line = line_of(text, span.start);
                 Err(Error::Invalid { file: file.to_path_buf(), line, why: format!("{key}: {why}") })
             }
@@ -56,7 +57,7 @@ impl Config {
             })
             .or_else(|| {
                 let bad = tls.names.iter().find(|name| !is_host(name))?;
-                Some(Wrong("tls.names", format!("{bad:?} is no host name or address")))
+                Some(Wrong("tls.names", format!("{bad:?} is no host name or address"), None))
             })
     }
 
@@ -93,7 +94,7 @@ impl Config {
         ]
         .into_iter()
         .find(|(_, span)| span.is_zero())
-        .map(|(key, _)| Wrong(key, "must be at least 1 second".into()))
+        .map(|(key, _)| Wrong(key, "must be at least 1 second".into(), None))
     }
 
     fn wrong_smtp(&self) -> Option<Wrong> {
@@ -105,7 +106,9 @@ impl Config {
         .or_else(|| range(smtp.max_recipients, 1..100_000, "smtp.max_recipients"))
         .or_else(|| range(smtp.max_hops, 1..1000, "smtp.max_hops"))
         .or_else(|| range(smtp.max_receiving, 1 << 20..1 << 40, "smtp.max_receiving"))
-        .or_else(|| range(smtp.max_attempts, 1..1000, "smtp.max_attempts"))
+        .or_else(|| {
+            check(!smtp.give_up_after.is_zero(), "smtp.give_up_after", || "must be at least 1 second".into())
+        })
         .or_else(|| range(smtp.outbound_connections, 1..10_000, "smtp.outbound_connections"))
         .or_else(|| range(smtp.outbound_per_destination, 1..1000, "smtp.outbound_per_destination"))
         .or_else(|| range(smtp.outbound_per_connection, 1..100_000, "smtp.outbound_per_connection"))
@@ -117,8 +120,16 @@ impl Config {
         })
         .or_else(|| smtp.smarthost.as_ref()?.wrong())
         .or_else(|| {
-            let bad = smtp.routes.values().find(|route| !is_host_and_port(route))?;
-            check(false, "smtp.routes", || format!("{bad:?} is no host:port"))
+            let (domain, server) = smtp
+                .routes
+                .iter()
+                .find(|(domain, server)| !is_domain(domain) || !is_host_and_port(server))?;
+            let why = if is_domain(domain) {
+                format!("{server:?} is no host:port")
+            } else {
+                format!("{domain:?} is no domain")
+            };
+            Some(Wrong("smtp.routes", why, Some(domain.clone())))
         })
     }
 
@@ -208,7 +219,7 @@ impl Policy {
 }
 
 fn check(good: bool, key: &'static str, why: impl FnOnce() -> String) -> Option<Wrong> {
-    (!good).then(|| Wrong(key, why()))
+    (!good).then(|| Wrong(key, why(), None))
 }
 
 /// `allowed` excludes its end, as Rust's ranges do; the message says the largest value.
@@ -220,6 +231,17 @@ where
         let last = Into::<i128>::into(allowed.end).saturating_sub(1);
         format!("must be {} to {last}", Into::<i128>::into(allowed.start))
     })
+}
+
+/// A domain as it may stand in an address: with A-labels or U-labels, or a literal in brackets.
+fn is_domain(text: &str) -> bool {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match literal {
+        Some(literal) => literal.strip_prefix("IPv6:").unwrap_or(literal).parse::<std::net::IpAddr>().is_ok(),
+        // Underscores are no part of the grammar, but of names in use.
+        None if text.is_ascii() => is_host(&text.replace('_', "x")),
+        None => idna::domain_to_ascii_strict(text).is_ok_and(|name| is_host(&name)),
+    }
 }
 
 /// A host name (RFC 1123 §2.1) or an IP address.
@@ -237,11 +259,11 @@ fn is_host(name: &str) -> bool {
 }
 
 /// Where the key of the dotted `path` stands in `text`: the innermost part that is there.
-fn span_of(text: &str, path: &str) -> Option<Range<usize>> {
+fn span_of(text: &str, path: &str, entry: Option<&str>) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut found = None;
-    for part in path.split('.') {
+    for part in path.split('.').chain(entry) {
         let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref().as_ref() == part) else { break };
         found = Some(key.span());
         let DeValue::Table(inner) = value.get_ref() else { break };
@@ -287,6 +309,10 @@ mod tests {
         );
         assert!(refused("eas.policy.allow_bluetooth = 3\n").starts_with("server.toml:1: eas.policy"));
         assert!(refused("\n[smtp]\nsmarthost = { address = \"relay\" }\n").starts_with("server.toml:3: "));
+        let route = refused("[smtp.routes]\n\"good.example.net\" = \"a:25\"\n\"bad.example.net\" = \"a\"\n");
+        assert!(route.starts_with("server.toml:3: smtp.routes: \"a\" is no host:port"), "{route}");
+        let route = refused("[smtp.routes]\n\"b\u{fc}cher.example\" = \"a:25\"\n\"a b\" = \"a:25\"\n");
+        assert!(route.starts_with("server.toml:3: smtp.routes: \"a b\" is no domain"), "{route}");
         assert!(refused("[listen]\n").contains("no listener is named"));
         assert!(refused("[tls]\ncert = \"a.pem\"\n").contains("needs tls.key too"));
         assert!(refused("[smtp]\nhostname = \"a..b\"\n").contains("no host name"));

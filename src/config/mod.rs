@@ -180,7 +180,7 @@ pub struct Limits {
     /// seconds. Default: 60.
     #[serde(with = "seconds")]
     pub http_header: Duration,
-    /// Longest time a request body may lag behind 1 KiB a second, in seconds. Default: 60.
+    /// Longest time a request body may lag behind 60 KiB a minute, in seconds. Default: 60.
     #[serde(with = "seconds")]
     pub http_body: Duration,
     /// Longest time a peer may take no byte of what it is sent, in seconds. Default: 120.

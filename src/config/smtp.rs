@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::seconds;
 
 /// `[smtp]`: mail in by SMTP, submission and LMTP, and mail out by the queue.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,7 +20,8 @@ pub struct Smtp {
     /// Most recipients of one message in one transaction; RFC 5321 §4.5.3.1.8 wants at least 100.
     /// Default: 1,000.
     pub max_recipients: u32,
-    /// Received fields above which a message is taken to go in circles. RFC 5321 §6.3. Default: 30.
+    /// Received fields above which a message is taken to go in circles. RFC 5321 §6.3 wants at
+    /// least 100. Default: 100.
     pub max_hops: u32,
     /// Allow AUTH without TLS from loopback addresses. Default: true.
     pub auth_without_tls_on_loopback: bool,
@@ -27,12 +31,15 @@ pub struct Smtp {
     /// Waits before each next attempt to deliver a message, in seconds; the last one repeats.
     /// Default: 5, 10, 20, 40, 80, 160 and 320 minutes, then 8 hours.
     pub retry: Vec<u32>,
-    /// Attempts after which an undelivered message bounces; with the default waits the 20 take 4 to 5
-    /// days, as RFC 5321 §4.5.4.1 wants. Default: 20.
-    pub max_attempts: u32,
-    /// Failed attempts after which the sender is told of the delay once; 0 tells never. Default: 4.
-    pub warn_after: u32,
-    /// Deliveries to other servers at the same time. Default: 20.
+    /// How long a message is tried before it goes back to its sender, in seconds; RFC 5321 §4.5.4.1
+    /// wants 4 to 5 days. Default: 5 days.
+    #[serde(with = "seconds")]
+    pub give_up_after: Duration,
+    /// How long a message may wait before its sender is told of the delay, once, in seconds; 0 tells
+    /// never. Default: 4 hours.
+    #[serde(with = "seconds")]
+    pub warn_after: Duration,
+    /// Deliveries to other servers at the same time. Default: 200.
     pub outbound_connections: u32,
     /// Deliveries to one destination at the same time. Default: 4.
     pub outbound_per_destination: u32,
@@ -53,13 +60,13 @@ impl Default for Smtp {
             hostname: "localhost".into(),
             max_message: 50 << 20,
             max_recipients: 1000,
-            max_hops: 30,
+            max_hops: 100,
             auth_without_tls_on_loopback: true,
             max_receiving: 512 << 20,
             retry: vec![300, 600, 1200, 2400, 4800, 9600, 19_200, 28_800],
-            max_attempts: 20,
-            warn_after: 4,
-            outbound_connections: 20,
+            give_up_after: Duration::from_secs(5 * 86_400),
+            warn_after: Duration::from_secs(4 * 3600),
+            outbound_connections: 200,
             outbound_per_destination: 4,
             outbound_per_connection: 100,
             outbound_port: 25,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory;
+
 /// Longest local part in octets. RFC 5321 §4.5.3.1.1.
 pub const LOCAL_MAX: usize = 64;
 /// Longest domain in octets. RFC 5321 §4.5.3.1.2.
@@ -23,7 +25,7 @@ pub struct Address {
 /// What stands behind the `@`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Domain {
-    /// A name in lower case; with U-labels when it was written so.
+    /// A name in lower case and A-labels, however it was written.
     Name(String),
     /// An address literal. RFC 5321 §4.1.3; general literals are not known.
     Literal(IpAddr),
@@ -66,7 +68,8 @@ impl Address {
         &self.domain
     }
 
-    /// False when the address can travel only where SMTPUTF8 is spoken. RFC 6531 §3.2.
+    /// False when the address can travel only where SMTPUTF8 is spoken: a domain in A-labels travels
+    /// everywhere. RFC 6531 §3.2.
     pub fn is_ascii(&self) -> bool {
         self.local.is_ascii() && !matches!(&self.domain, Domain::Name(name) if !name.is_ascii())
     }
@@ -118,6 +121,10 @@ impl Domain {
         }
         let end = text.find(|c: char| !is_domain_char(c)).unwrap_or(text.len());
         let (name, rest) = text.split_at_checked(end).ok_or(AddressError::Syntax)?;
+        if !name.is_ascii() {
+            let name = directory::fold_domain(name).map_err(|_| AddressError::Syntax)?;
+            return Ok((Self::Name(name), rest));
+        }
         if name.len() > DOMAIN_MAX {
             return Err(AddressError::DomainTooLong);
         }
@@ -227,7 +234,10 @@ mod tests {
         assert_eq!(shown("\"a\\\"b\\\\\"@x").as_deref(), Ok("\"a\\\"b\\\\\"@x"));
         assert_eq!(shown("a@[192.0.2.1]").as_deref(), Ok("a@[192.0.2.1]"));
         assert_eq!(shown("a@[ipv6:2001:db8::1]").as_deref(), Ok("a@[IPv6:2001:db8::1]"));
-        assert_eq!(shown("j\u{f6}rg@B\u{fc}cher.example").as_deref(), Ok("j\u{f6}rg@b\u{fc}cher.example"));
+        let one_domain = Ok("j\u{f6}rg@xn--bcher-kva.example");
+        assert_eq!(shown("j\u{f6}rg@B\u{fc}cher.example").as_deref(), one_domain);
+        assert_eq!(shown("j\u{f6}rg@XN--bcher-KVA.example").as_deref(), one_domain);
+        assert_eq!(shown("a@sub_domain.example").as_deref(), Ok("a@sub_domain.example"));
     }
 
     #[test]

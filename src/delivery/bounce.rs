@@ -1,7 +1,8 @@
 //! Reports to senders: what failed or is late, for people and for programs. RFC 3464, RFC 6522, RFC 6533.
 
-use std::borrow::Cow;
 use std::fmt::Write;
+
+use bytes::Bytes;
 
 use super::address::Address;
 use super::entry::Failure;
@@ -24,12 +25,78 @@ pub(super) struct Report<'r> {
     pub(super) envelope: &'r Envelope,
     /// When that arrived here.
     pub(super) arrived: Millis,
-    /// The message is late and will be tried until then; `None` when it has failed.
-    pub(super) retry_until: Option<Millis>,
+    /// What became of it.
+    pub(super) action: Action,
     /// Whom it is about, and what happened.
     pub(super) recipients: Vec<(&'r Addressee, &'r Failure)>,
     /// The message.
-    pub(super) original: &'r [u8],
+    pub(super) original: &'r Excerpt,
+}
+
+/// What a report tells of. RFC 3464 §2.3.3.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    /// The message has failed.
+    Failed,
+    /// The message is late.
+    Delayed {
+        /// It will be tried until then.
+        until: Millis,
+    },
+    /// The message is in its mailbox.
+    Delivered,
+    /// The message is with a server that does not report by itself.
+    Relayed,
+}
+
+impl Action {
+    /// Whether all is well.
+    fn is_success(self) -> bool {
+        matches!(self, Self::Delivered | Self::Relayed)
+    }
+}
+
+/// As much of a message as a report can need.
+#[derive(Clone, Default)]
+pub(super) struct Excerpt {
+    /// Its front, which is all of it when it is small.
+    front: Bytes,
+    /// Where the header ends in it, with its last line end and without the empty line.
+    header: usize,
+}
+
+impl Excerpt {
+    /// How many octets of a message make its excerpt.
+    pub(super) const READ: u64 = FULL_MAX as u64 + 1;
+
+    /// The excerpt of a message, or of its first [`Excerpt::READ`] octets at least.
+    pub(super) fn of(message: &Bytes) -> Self {
+        let front = message.slice(..message.len().min(FULL_MAX.saturating_add(1)));
+        let header = header_end(&front);
+        Self { front, header }
+    }
+
+    fn header(&self) -> &[u8] {
+        self.front.get(..self.header).unwrap_or_default()
+    }
+
+    /// The whole message, if it is small enough to be returned.
+    fn whole(&self) -> Option<&[u8]> {
+        (self.front.len() <= FULL_MAX).then_some(&self.front)
+    }
+}
+
+/// Where the header ends, or the last whole line of it within its bound.
+fn header_end(front: &[u8]) -> usize {
+    let mut end = 0_usize;
+    for line in front.split_inclusive(|&b| b == b'\n') {
+        let next = end.saturating_add(line.len());
+        if line == b"\r\n" || line == b"\n" || next > HEADER_MAX {
+            break;
+        }
+        end = next;
+    }
+    end
 }
 
 /// Writes the report as a message to `to`.
@@ -48,29 +115,31 @@ pub(super) fn build(report: &Report<'_>, to: &Address, host: &str, id: &str, now
     part(&mut out, &boundary, "text/plain; charset=utf-8", &words(report, host));
     let status = if global { "message/global-delivery-status" } else { "message/delivery-status" };
     part(&mut out, &boundary, status, &fields(report, host, now, global));
-    let (kind, returned) = returned(report);
+    let (kind, returned) = report.returned();
     let kind = match (kind, global) {
         (Ret::Full, false) => "message/rfc822",
         (Ret::Full, true) => "message/global",
         (Ret::Headers, false) => "text/rfc822-headers",
         (Ret::Headers, true) => "message/global-headers",
     };
-    part_bytes(&mut out, &boundary, kind, &returned);
+    part_bytes(&mut out, &boundary, kind, returned);
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     out
 }
 
 fn head(report: &Report<'_>, to: &Address, host: &str, id: &str, now: Millis, boundary: &str) -> Vec<u8> {
-    let subject = match report.retry_until {
-        None => "Undelivered mail returned to sender",
-        Some(_) => "Delayed mail: delivery is still being tried",
+    let subject = match report.action {
+        Action::Failed => "Undelivered mail returned to sender",
+        Action::Delivered => "Your mail was delivered",
+        Action::Relayed => "Your mail was passed on",
+        Action::Delayed { .. } => "Delayed mail: delivery is still being tried",
     };
     let mut head = format!(
         "Date: {}\r\nFrom: Mail delivery <MAILER-DAEMON@{host}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
          Message-ID: <{id}.report@{host}>\r\n",
         date(now)
     );
-    if let Some(original) = message_id(report.original) {
+    if let Some(original) = message_id(report.original.header()) {
         // Writing to a string cannot fail.
         let _ = write!(head, "In-Reply-To: {original}\r\nReferences: {original}\r\n");
     }
@@ -85,13 +154,23 @@ fn head(report: &Report<'_>, to: &Address, host: &str, id: &str, now: Millis, bo
 
 /// The part for people.
 fn words(report: &Report<'_>, host: &str) -> String {
-    let mut text = match report.retry_until {
-        None => format!(
+    let mut text = match report.action {
+        Action::Failed => format!(
             "This is the mail server {host}.\r\n\r\n\
              Your message could not be delivered to the following recipients. It will\r\n\
              not be tried again. The message or its header is attached.\r\n"
         ),
-        Some(until) => format!(
+        Action::Delivered => format!(
+            "This is the mail server {host}.\r\n\r\n\
+             As you asked to be told: your message is in the mailboxes of the following\r\n\
+             recipients.\r\n"
+        ),
+        Action::Relayed => format!(
+            "This is the mail server {host}.\r\n\r\n\
+             As you asked to be told: your message for the following recipients was taken\r\n\
+             by their server. It will not report further success.\r\n"
+        ),
+        Action::Delayed { until } => format!(
             "This is the mail server {host}.\r\n\r\n\
              Your message could not yet be delivered to the following recipients. You\r\n\
              need not send it again: it will be tried until\r\n{}.\r\n",
@@ -100,7 +179,11 @@ fn words(report: &Report<'_>, host: &str) -> String {
     };
     for (to, failure) in &report.recipients {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\r\n<{}>:\r\n    {}\r\n", to.address, one_line(&failure.to_string()));
+        let _ = if report.action.is_success() {
+            write!(text, "\r\n<{}>\r\n", to.address)
+        } else {
+            write!(text, "\r\n<{}>:\r\n    {}\r\n", to.address, one_line(&failure.to_string()))
+        };
     }
     text
 }
@@ -115,64 +198,65 @@ fn fields(report: &Report<'_>, host: &str, now: Millis, global: bool) -> String 
     for (to, failure) in &report.recipients {
         text.push_str("\r\n");
         if let Some(original) = &to.orcpt {
-            let _ =
-                write!(text, "Original-Recipient: {}; {}\r\n", original.kind, one_line(&original.address));
+            let address = one_line(&original.address);
+            let _ = write!(
+                text,
+                "Original-Recipient: {}; {}\r\n",
+                original.kind,
+                if global { address } else { in_ascii(&address) }
+            );
         }
         let kind = if global && !to.address.is_ascii() { "utf-8" } else { "rfc822" };
-        let action = if report.retry_until.is_some() { "delayed" } else { "failed" };
+        let action = match report.action {
+            Action::Failed => "failed",
+            Action::Delivered => "delivered",
+            Action::Relayed => "relayed",
+            Action::Delayed { .. } => "delayed",
+        };
         let _ = write!(
             text,
             "Final-Recipient: {kind}; {}\r\nAction: {action}\r\nStatus: {}\r\n",
             to.address, failure.status
         );
-        let words = one_line(&failure.text);
-        match &failure.host {
-            Some(remote) => {
-                let _ = write!(text, "Remote-MTA: dns; {remote}\r\nDiagnostic-Code: smtp; {words}\r\n");
-            }
-            None => {
-                let _ = write!(text, "Diagnostic-Code: x-folkmoot; {words}\r\n");
-            }
+        if !report.action.is_success() {
+            diagnosis(&mut text, failure, global);
         }
         let _ = write!(text, "Last-Attempt-Date: {}\r\n", date(now));
-        if let Some(until) = report.retry_until {
+        if let Action::Delayed { until } = report.action {
             let _ = write!(text, "Will-Retry-Until: {}\r\n", date(until));
         }
     }
     text
 }
 
-/// What is returned of the message. RFC 3461 §4.3.
-fn returned<'r>(report: &Report<'r>) -> (Ret, Cow<'r, [u8]>) {
-    let whole = report.original;
-    if report.envelope.ret == Some(Ret::Full) && report.retry_until.is_none() && whole.len() <= FULL_MAX {
-        return (Ret::Full, Cow::Borrowed(whole));
-    }
-    let mut header = header(whole);
-    if header.len() > HEADER_MAX {
-        let cut = header.get(..HEADER_MAX).unwrap_or_default();
-        let end = cut.iter().rposition(|&b| b == b'\n').map_or(0, |at| at.saturating_add(1));
-        header = cut.get(..end).unwrap_or_default();
-    }
-    (Ret::Headers, Cow::Borrowed(header))
+/// What the other server said, or we found. RFC 3464 §2.3.5, §2.3.6.
+fn diagnosis(text: &mut String, failure: &Failure, global: bool) {
+    let words = one_line(&failure.text);
+    let words = if global { words } else { in_ascii(&words) };
+    // Writing to a string cannot fail.
+    let _ = match &failure.host {
+        Some(remote) => {
+            write!(text, "Remote-MTA: dns; {remote}\r\nDiagnostic-Code: smtp; {words}\r\n")
+        }
+        None => write!(text, "Diagnostic-Code: x-folkmoot; {words}\r\n"),
+    };
 }
 
-/// The header of a message, with its last line end and without the empty line.
-fn header(message: &[u8]) -> &[u8] {
-    let mut end = 0_usize;
-    for line in message.split_inclusive(|&b| b == b'\n') {
-        if line == b"\r\n" || line == b"\n" {
-            break;
+impl<'r> Report<'r> {
+    /// What is returned of the message. RFC 3461 §4.3.
+    fn returned(&self) -> (Ret, &'r [u8]) {
+        let asked = self.envelope.ret == Some(Ret::Full) && self.action == Action::Failed;
+        match self.original.whole() {
+            Some(whole) if asked => (Ret::Full, whole),
+            _ => (Ret::Headers, self.original.header()),
         }
-        end = end.saturating_add(line.len());
     }
-    message.get(..end).unwrap_or_default()
 }
 
 /// The message's Message-ID when it is plain enough to be quoted.
-fn message_id(message: &[u8]) -> Option<&str> {
+fn message_id(header: &[u8]) -> Option<&str> {
     const NAME: &str = "message-id:";
-    let line = header(message)
+    let line = header
         .split(|&b| b == b'\n')
         .filter_map(|line| std::str::from_utf8(line).ok())
         .find(|line| line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)))?;
@@ -204,6 +288,11 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect()
 }
 
+/// For message/delivery-status, which knows nothing else. RFC 3464 §2.1.
+fn in_ascii(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::StatusCode;
@@ -218,7 +307,9 @@ mod tests {
             host: Some("mx.other.test".into()),
         };
         let recipients = vec![(to, &failure)];
-        let report = Report { envelope, arrived: 0, retry_until: until, recipients, original };
+        let action = until.map_or(Action::Failed, |until| Action::Delayed { until });
+        let original = &Excerpt::of(&Bytes::copy_from_slice(original));
+        let report = Report { envelope, arrived: 0, action, recipients, original };
         let sender = "anna@example.test".parse().unwrap();
         let bytes = build(&report, &sender, "mail.example.test", "1-2", 60_000);
         String::from_utf8(bytes).unwrap()
@@ -269,7 +360,7 @@ mod tests {
     #[test]
     fn the_largest_report_fits_into_a_transaction() {
         let long = |c: &str, n: usize| c.repeat(n);
-        let address = format!("{}@{}", long("\u{e9}", 32), long("\u{e9}.", 80) + "x");
+        let address = format!("{}@{}", long("\u{e9}", 32), long("\u{e9}.", 27) + "x");
         let mut to = Addressee::new(address.parse().unwrap());
         to.orcpt = Some(OriginalRecipient { kind: "rfc822".into(), address: long("\u{e9}", 250) });
         let failure = Failure {
@@ -283,9 +374,9 @@ mod tests {
         let report = Report {
             envelope: &envelope,
             arrived: 0,
-            retry_until: None,
+            action: Action::Failed,
             recipients,
-            original: &[b'x'; FULL_MAX],
+            original: &Excerpt::of(&Bytes::from(vec![b'x'; FULL_MAX])),
         };
         let built = build(&report, &to.address, &long("h", 255), "1", 0);
         assert!(built.len() <= crate::store::INLINE_MAX, "{}", built.len());

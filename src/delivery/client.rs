@@ -1,22 +1,26 @@
 //! The SMTP client: one connection to one server, and every recipient's answer from it. RFC 5321 §4.1,
-//! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 6152, 6531.
+//! §4.5.3.2; RFC 3207, 4954, 1870, 2920, 3461, 6152, 6531.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::entry::{Failure, StatusCode};
+use super::envelope::{Addressee, Envelope, Ret, encode_xtext};
 use super::route::{Encryption, Target};
 use super::seven_bit;
 use super::stuff::Stuffer;
 use super::tls::Connectors;
+use crate::store::INLINE_MAX;
 
 /// Longest line of a reply in octets; RFC 5321 §4.5.3.1.5 says 512, not everybody listens.
 const LINE_MAX: usize = 4 << 10;
@@ -35,6 +39,8 @@ pub(super) struct Timeouts {
     pub(super) data: Duration,
     pub(super) block: Duration,
     pub(super) end: Duration,
+    /// For a whole message, however often its parts come just in time.
+    pub(super) message: Duration,
 }
 
 impl Default for Timeouts {
@@ -45,6 +51,7 @@ impl Default for Timeouts {
             data: Duration::from_secs(120),
             block: Duration::from_secs(180),
             end: Duration::from_secs(600),
+            message: Duration::from_secs(3600),
         }
     }
 }
@@ -52,14 +59,14 @@ impl Default for Timeouts {
 /// What is to be sent.
 #[derive(Clone)]
 pub(super) struct Outgoing<'m> {
-    /// The reverse path; empty for the null one.
-    pub(super) sender: String,
-    /// The forward paths.
-    pub(super) recipients: Vec<String>,
-    /// The message in parts, one behind the other.
-    pub(super) parts: [&'m [u8]; 2],
-    /// It needs SMTPUTF8.
-    pub(super) smtputf8: bool,
+    /// The sender, SMTPUTF8, RET and ENVID.
+    pub(super) envelope: &'m Envelope,
+    /// The recipients, with NOTIFY and ORCPT.
+    pub(super) recipients: Vec<&'m Addressee>,
+    /// What stands in front of the message.
+    pub(super) prefix: &'m [u8],
+    /// The message.
+    pub(super) body: Bytes,
     /// It holds octets above 127.
     pub(super) eight_bit: bool,
 }
@@ -92,6 +99,7 @@ struct Extensions {
     eight_bit: bool,
     smtputf8: bool,
     start_tls: bool,
+    dsn: bool,
     size: Option<u64>,
     auth: Vec<String>,
 }
@@ -255,18 +263,28 @@ impl Connection {
             return Ok(message.recipients.iter().map(|_| Err(failure.clone())).collect());
         }
         (self.spent, self.text_begun) = (true, false);
-        if !message.eight_bit || self.extensions.eight_bit {
-            return self.transaction(message).await;
+        let patience = self.timeouts.message;
+        let all = async {
+            if !message.eight_bit || self.extensions.eight_bit {
+                return self.transaction(message).await;
+            }
+            let body = seven_bits(message.body.clone()).await;
+            self.transaction(&Outgoing { body, eight_bit: false, ..message.clone() }).await
+        };
+        match timeout(patience, all).await {
+            Ok(outcomes) => outcomes,
+            Err(_) => {
+                // Not tried over another connection at once, which would take as long.
+                self.text_begun = true;
+                Err(lost(&self.host, "it takes too long"))
+            }
         }
-        let [prefix, body] = message.parts;
-        let body = seven_bit::convert(body);
-        self.transaction(&Outgoing { parts: [prefix, &body], eight_bit: false, ..message.clone() }).await
     }
 
     /// Why the server cannot get this message at all.
     fn unfit(&self, message: &Outgoing<'_>) -> Option<Failure> {
         let host = &self.host;
-        if message.smtputf8 && !self.extensions.smtputf8 {
+        if message.envelope.smtputf8 && !self.extensions.smtputf8 {
             return Some(Failure::permanent(6, 7, format!("{host} does not know SMTPUTF8")));
         }
         let size = size(message);
@@ -275,16 +293,7 @@ impl Connection {
     }
 
     async fn transaction(&mut self, message: &Outgoing<'_>) -> Result<Outcomes, Failure> {
-        let mut mail = format!("MAIL FROM:<{}>", message.sender);
-        if self.extensions.size.is_some() {
-            mail.push_str(&format!(" SIZE={}", size(message)));
-        }
-        if self.extensions.eight_bit && message.eight_bit {
-            mail.push_str(" BODY=8BITMIME");
-        }
-        if message.smtputf8 {
-            mail.push_str(" SMTPUTF8");
-        }
+        let mail = self.extensions.mail(message);
         let command = self.timeouts.command;
         let mut outcomes: Vec<Option<Result<(), Failure>>> = vec![None; message.recipients.len()];
         let window = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
@@ -299,7 +308,7 @@ impl Connection {
         }
         let mut settled = outcomes.iter_mut();
         for group in message.recipients.chunks(window) {
-            let lines: String = group.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
+            let lines: String = group.iter().map(|to| self.extensions.rcpt(to)).collect();
             self.write(lines.as_bytes(), command).await?;
             let mut refused_mail = None;
             if std::mem::take(&mut mail_unanswered) {
@@ -308,7 +317,7 @@ impl Connection {
             }
             for slot in settled.by_ref().take(group.len()) {
                 let reply = self.reply(command).await?;
-                *slot = self.not_ok(&reply).map(Err);
+                *slot = self.not_ok(&reply).map(|failure| Err(too_many(failure, reply.code)));
             }
             if let Some(failure) = refused_mail {
                 return Ok(self.end_early(failure, message.recipients.len()).await);
@@ -335,7 +344,7 @@ impl Connection {
         }
         self.text_begun = true;
         let mut stuffer = Stuffer::default();
-        for part in message.parts {
+        for part in [message.prefix, &message.body] {
             for piece in part.chunks(32 << 10) {
                 let text = stuffer.text(piece);
                 self.write(&text, self.timeouts.block).await?;
@@ -362,6 +371,11 @@ impl Connection {
     /// After an error: whether the server may have the message all the same.
     pub(super) fn may_have_it(&self) -> bool {
         self.text_begun
+    }
+
+    /// Whether the server was told who wants to hear of what, and reports it by itself. RFC 3461 §5.2.
+    pub(super) fn sees_to_reports(&self) -> bool {
+        self.extensions.dsn
     }
 
     /// False when the connection must not be used for another message.
@@ -468,6 +482,40 @@ impl Reply {
 }
 
 impl Extensions {
+    /// MAIL with what the server understands of it.
+    fn mail(&self, message: &Outgoing<'_>) -> String {
+        let Envelope { sender, smtputf8, ret, envid } = message.envelope;
+        let sender = sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut mail = format!("MAIL FROM:<{sender}>");
+        if self.size.is_some() {
+            mail.push_str(&format!(" SIZE={}", size(message)));
+        }
+        if self.eight_bit && message.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if *smtputf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        if self.dsn {
+            let ret = ret.map(|ret| if ret == Ret::Full { " RET=FULL" } else { " RET=HDRS" });
+            mail.push_str(ret.unwrap_or_default());
+            let envid = envid.as_ref().map(|id| format!(" ENVID={}", encode_xtext(id)));
+            mail.push_str(&envid.unwrap_or_default());
+        }
+        mail
+    }
+
+    /// RCPT likewise, with its line end.
+    fn rcpt(&self, to: &Addressee) -> String {
+        let mut rcpt = format!("RCPT TO:<{}>", to.address);
+        if self.dsn {
+            let notify = to.notify.map(|notify| format!(" NOTIFY={}", notify.to_value()));
+            let orcpt = to.orcpt.as_ref().map(|orcpt| format!(" ORCPT={}", orcpt.to_value()));
+            rcpt.extend([notify, orcpt].into_iter().flatten());
+        }
+        rcpt + "\r\n"
+    }
+
     fn of(reply: &Reply) -> Self {
         let mut lines = reply.lines.iter();
         let name = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default().to_owned();
@@ -480,6 +528,7 @@ impl Extensions {
                 "8BITMIME" => found.eight_bit = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "STARTTLS" => found.start_tls = true,
+                "DSN" => found.dsn = true,
                 "SIZE" => found.size = Some(words.next().and_then(|max| max.parse().ok()).unwrap_or(0)),
                 "AUTH" => found.auth.extend(words.map(str::to_owned)),
                 _ => {}
@@ -509,12 +558,33 @@ async fn encrypt(
     }
 }
 
+/// The message for a server without 8BITMIME; a large one is parsed where that holds up nobody.
+async fn seven_bits(body: Bytes) -> Bytes {
+    let convert = |body: Bytes| match seven_bit::convert(&body) {
+        Cow::Borrowed(_) => body.clone(),
+        Cow::Owned(converted) => converted.into(),
+    };
+    if body.len() <= INLINE_MAX {
+        return convert(body);
+    }
+    let as_it_is = body.clone();
+    spawn_blocking(move || convert(body)).await.unwrap_or(as_it_is)
+}
+
 fn size(message: &Outgoing<'_>) -> u64 {
-    message
-        .parts
+    [message.prefix, &message.body]
         .iter()
         .map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX))
         .fold(0, u64::saturating_add)
+}
+
+/// 552 for a recipient without a reason of its own is how servers of old said that there are too many of them.
+/// RFC 5321 §4.5.3.1.10.
+fn too_many(failure: Failure, code: u16) -> Failure {
+    if code != 552 || !matches!(failure.status, StatusCode(5, 0, 0) | StatusCode(5, 5, 3)) {
+        return failure;
+    }
+    Failure { permanent: false, status: StatusCode(4, 5, 3), ..failure }
 }
 
 fn lost(host: &str, why: &str) -> Failure {
@@ -568,6 +638,10 @@ mod tests {
         assert_eq!(failure(450, "4.2.1 busy").status.to_string(), "4.2.1");
         assert_eq!(failure(550, "4.2.1 what").status.to_string(), "5.0.0");
         assert!(failure(550, "no").permanent && !failure(450, "no").permanent);
+        for (text, permanent) in [("too many", false), ("5.5.3 too many", false), ("5.2.2 full", true)] {
+            assert_eq!(too_many(failure(552, text), 552).permanent, permanent);
+        }
+        assert!(too_many(failure(550, "no"), 550).permanent);
         assert!(failure(550, &"x".repeat(5000)).text.len() <= TEXT_MAX);
     }
 }

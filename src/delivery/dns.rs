@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
-use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::proto::rr::{Name, RData, Record};
 
 /// An answer that is on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DnsError>> + Send + 'a>>;
@@ -51,8 +51,7 @@ pub struct SystemResolver(OnceLock<Result<TokioResolver, String>>);
 impl SystemResolver {
     fn get(&self) -> Result<&TokioResolver, DnsError> {
         let made = self.0.get_or_init(|| {
-            let mut builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
-            builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            let builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
             builder.build().map_err(|e| e.to_string())
         });
         made.as_ref().map_err(|why| DnsError::Unavailable(why.clone()))
@@ -76,11 +75,37 @@ impl Resolve for SystemResolver {
 
     fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, Vec<IpAddr>> {
         Box::pin(async move {
-            match self.get()?.lookup_ip(absolute(host)?).await {
-                Ok(lookup) => Ok(lookup.iter().take(RECORDS_MAX).collect()),
-                Err(error) => none_or(error),
-            }
+            let (resolver, name) = (self.get()?, absolute(host)?);
+            let (a, aaaa) = tokio::join!(resolver.ipv4_lookup(name.clone()), resolver.ipv6_lookup(name));
+            both(ips(a), ips(aaaa))
         })
+    }
+}
+
+fn ips(answer: Result<Lookup, NetError>) -> Result<Vec<IpAddr>, DnsError> {
+    let ip = |record: &Record| match &record.data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    };
+    match answer {
+        Ok(lookup) => Ok(lookup.answers().iter().filter_map(ip).take(RECORDS_MAX).collect()),
+        Err(error) => none_or(error),
+    }
+}
+
+/// The addresses of both kinds. That there is none is known only when both answers say so.
+fn both(
+    a: Result<Vec<IpAddr>, DnsError>,
+    aaaa: Result<Vec<IpAddr>, DnsError>,
+) -> Result<Vec<IpAddr>, DnsError> {
+    match (a, aaaa) {
+        (Ok(a), Ok(aaaa)) => Ok([a, aaaa].concat()),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+        (Err(error @ DnsError::Unavailable(_)), _) | (_, Err(error @ DnsError::Unavailable(_))) => Err(error),
+        (Err(error), Err(_)) => Err(error),
+        // The name exists, so it has none of the other kind either.
+        (Ok(none), Err(_)) | (Err(_), Ok(none)) => Ok(none),
     }
 }
 
@@ -104,4 +129,25 @@ fn none_or<T>(error: NetError) -> Result<Vec<T>, DnsError> {
         return Ok(Vec::new());
     }
     Err(DnsError::Unavailable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_of_one_kind_says_nothing_of_the_other() {
+        let some = |text: &str| Ok(vec![text.parse().unwrap()]);
+        let down = || Err(DnsError::Unavailable("SERVFAIL".into()));
+        let gone = || Err(DnsError::NoSuchName);
+        assert_eq!(both(some("192.0.2.1"), some("2001:db8::1")).unwrap().len(), 2);
+        assert_eq!(both(some("192.0.2.1"), down()), some("192.0.2.1"));
+        assert_eq!(both(down(), some("2001:db8::1")), some("2001:db8::1"));
+        for (a, aaaa) in [(Ok(vec![]), down()), (down(), Ok(vec![])), (gone(), down()), (down(), gone())] {
+            assert!(matches!(both(a, aaaa), Err(DnsError::Unavailable(_))));
+        }
+        assert_eq!(both(gone(), gone()), gone());
+        assert_eq!(both(Ok(vec![]), Ok(vec![])), Ok(vec![]));
+        assert_eq!(both(Ok(vec![]), gone()), Ok(vec![]));
+    }
 }

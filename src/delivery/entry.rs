@@ -97,6 +97,17 @@ pub struct QueuedRecipient {
     pub last: Option<Failure>,
 }
 
+impl QueuedRecipient {
+    pub(super) fn new(addressee: Addressee) -> Self {
+        Self { addressee, status: Status::Pending, last: None }
+    }
+
+    /// One whose mailbox has the message.
+    pub(super) fn delivered(addressee: Addressee) -> Self {
+        Self { addressee, status: Status::Delivered, last: None }
+    }
+}
+
 /// How far a recipient is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +118,8 @@ pub enum Status {
     Done,
     /// It was given up.
     Failed,
+    /// It is in its mailbox, of which the sender is to be told.
+    Delivered,
 }
 
 /// Why a recipient did not get the message, at least not yet.
@@ -142,6 +155,11 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// No failure at all, as reports of success have it. RFC 3463 §3.1.
+    pub(super) fn none() -> Self {
+        Self { permanent: false, status: StatusCode(2, 0, 0), text: String::new(), host: None }
+    }
+
     /// A failure that may pass: class 4.
     pub(super) fn temporary(subject: u16, detail: u16, text: impl Into<String>) -> Self {
         Self { permanent: false, status: StatusCode(4, subject, detail), text: text.into(), host: None }
@@ -161,11 +179,10 @@ impl Entry {
         destination: Destination,
         now: Millis,
     ) -> Self {
-        let recipient = |addressee| QueuedRecipient { addressee, status: Status::Pending, last: None };
         Self {
             id: no_id(),
             envelope,
-            recipients: addressees.into_iter().map(recipient).collect(),
+            recipients: addressees.into_iter().map(QueuedRecipient::new).collect(),
             destination,
             prefix: Vec::new(),
             body: [0; 32],
@@ -186,6 +203,11 @@ impl Entry {
         self.prefix = prefix;
     }
 
+    /// The same message for other recipients.
+    pub(super) fn for_others(&self, recipients: Vec<QueuedRecipient>, destination: Destination) -> Self {
+        Self { recipients, destination, ..self.clone() }
+    }
+
     /// The places of the recipients still to be tried.
     pub(super) fn pending(&self) -> Vec<usize> {
         let pending = |(n, r): (usize, &QueuedRecipient)| (r.status == Status::Pending).then_some(n);
@@ -198,6 +220,25 @@ impl Entry {
     }
 }
 
+impl Destination {
+    /// As it stands in keys and in the schedule; `*` is no part of a domain.
+    fn to_part(&self) -> String {
+        match self {
+            Self::Smarthost => "*".into(),
+            Self::Domain(domain) => domain.to_string(),
+        }
+    }
+
+    fn of_part(part: &[u8]) -> Option<Self> {
+        match std::str::from_utf8(part).ok()? {
+            "" => None,
+            "*" => Some(Self::Smarthost),
+            literal if literal.starts_with('[') => Domain::read(literal).ok().map(|(it, _)| Self::Domain(it)),
+            name => Some(Self::Domain(Domain::Name(name.to_owned()))),
+        }
+    }
+}
+
 /// Adds an entry under a new id, with a reference to its body.
 pub(super) fn insert(tx: &mut Tx<'_>, entry: &Entry, body: &StagedBody) -> Result<QueueId, Error> {
     let entry = Entry { id: QueueId(tx.new_id()?), ..entry.clone() };
@@ -207,14 +248,31 @@ pub(super) fn insert(tx: &mut Tx<'_>, entry: &Entry, body: &StagedBody) -> Resul
 }
 
 /// Stores a changed entry, to be tried at `due`.
-pub(super) fn update(tx: &mut Tx<'_>, entry: &mut Entry, due: Millis) {
+pub(super) fn reschedule(tx: &mut Tx<'_>, entry: &mut Entry, due: Millis) {
     tx.delete(schedule_key(entry.due, entry.id));
     entry.due = due;
     put(tx, entry);
 }
 
+/// Stores an entry whose recipients have changed, and nothing else.
+pub(super) fn replace(tx: &mut Tx<'_>, entry: &Entry) {
+    tx.put(key(entry.id), record::encode(VERSION, entry));
+}
+
+/// Notes whether the latest attempt found no server. Only what was tried can have the row.
+pub(super) fn set_unreached(tx: &mut Tx<'_>, entry: &Entry, unreached: bool) -> Result<(), Error> {
+    let row = unreached_key(&entry.destination, entry.id);
+    if unreached {
+        tx.put(row, Vec::new());
+    } else if tx.get(&row)?.is_some() {
+        tx.delete(row);
+    }
+    Ok(())
+}
+
 /// Removes an entry and its reference to its body.
 pub(super) fn remove(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
+    set_unreached(tx, entry, false)?;
     tx.delete(schedule_key(entry.due, entry.id));
     tx.delete(key(entry.id));
     tx.release_body(BodyId(entry.body), Referrer::Queue { id: entry.id.0 })
@@ -238,23 +296,54 @@ pub(super) fn visit(read: &impl Read, mut visit: impl FnMut(Entry)) -> Result<()
     })
 }
 
-/// Visits the schedule, earliest first, until `visit` breaks.
+/// Visits the schedule, earliest first, until `visit` breaks. The first releases wrote no destination.
 pub(super) fn visit_schedule(
     read: &impl Read,
-    mut visit: impl FnMut(Millis, QueueId) -> ControlFlow<()>,
+    mut visit: impl FnMut(Millis, QueueId, Option<Destination>) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    read.scan(&Key::of(Table::QueueSchedule).range(), Order::Forward, &mut |key, _| {
+    read.scan(&Key::of(Table::QueueSchedule).range(), Order::Forward, &mut |key, row| {
         let mut parts = Parts::of(key);
         match (parts.time(), parts.u64()) {
-            (Some(due), Some(id)) => visit(due, QueueId(id)),
+            (Some(due), Some(id)) => visit(due, QueueId(id), Destination::of_part(row)),
             _ => ControlFlow::Continue(()),
         }
     })
 }
 
+/// The messages for `destination` whose latest attempt found no server, oldest first.
+pub(super) fn unreached(read: &impl Read, destination: &Destination) -> Result<Vec<QueueId>, Error> {
+    let mut ids = Vec::new();
+    let range = Key::of(Table::QueueUnreached).text(&destination.to_part()).range();
+    read.scan(&range, Order::Forward, &mut |key, _| {
+        let mut parts = Parts::of(key);
+        ids.extend(parts.text().and_then(|_| parts.u64()).map(QueueId));
+        ControlFlow::Continue(())
+    })?;
+    Ok(ids)
+}
+
+/// Visits all messages whose latest attempt found no server, by destination.
+pub(super) fn visit_unreached(
+    read: &impl Read,
+    mut visit: impl FnMut(Destination, QueueId),
+) -> Result<(), Error> {
+    read.scan(&Key::of(Table::QueueUnreached).range(), Order::Forward, &mut |key, _| {
+        let mut parts = Parts::of(key);
+        let destination = parts.text().and_then(|part| Destination::of_part(part.as_bytes()));
+        if let (Some(destination), Some(id)) = (destination, parts.u64()) {
+            visit(destination, QueueId(id));
+        }
+        ControlFlow::Continue(())
+    })
+}
+
 fn put(tx: &mut Tx<'_>, entry: &Entry) {
-    tx.put(key(entry.id), record::encode(VERSION, entry));
-    tx.put(schedule_key(entry.due, entry.id), Vec::new());
+    replace(tx, entry);
+    tx.put(schedule_key(entry.due, entry.id), entry.destination.to_part());
+}
+
+fn unreached_key(destination: &Destination, id: QueueId) -> Vec<u8> {
+    Key::of(Table::QueueUnreached).text(&destination.to_part()).u64(id.0).done()
 }
 
 fn key(id: QueueId) -> Vec<u8> {

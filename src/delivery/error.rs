@@ -12,6 +12,8 @@ pub enum Error {
     Loop,
     /// Its From is not an address of the one who sends it.
     FromNotYours,
+    /// One who must say so does not say in one From field who wrote it.
+    BadFrom,
     /// The store failed.
     Store(store::Error),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Error {
         match self {
             Self::Loop => f.write_str("the message goes in circles"),
             Self::FromNotYours => f.write_str("the From address is not the sender's"),
+            Self::BadFrom => f.write_str("the message has no From field with an address, or several"),
             Self::Store(e) => e.fmt(f),
         }
     }
@@ -53,6 +56,8 @@ pub enum Refusal {
     OverQuota,
     /// The mailbox takes no mail.
     Forbidden,
+    /// The mailbox cannot be used before somebody has repaired it.
+    Unavailable,
 }
 
 impl fmt::Display for Refusal {
@@ -61,6 +66,7 @@ impl fmt::Display for Refusal {
             Self::NoSuchUser => "no such user",
             Self::OverQuota => "the mailbox is full",
             Self::Forbidden => "the mailbox takes no mail",
+            Self::Unavailable => "the mailbox cannot be used just now",
         })
     }
 }

@@ -26,6 +26,22 @@ impl Delivery {
         Ok(locate(&self.inner.store.read()?, address)?)
     }
 
+    /// Whether a mailbox has room for a message of `size` octets, as far as that can be known beforehand;
+    /// what is elsewhere counts as having room.
+    pub fn has_room(&self, place: Place, size: usize) -> Result<bool, Error> {
+        let Place::Account { account, .. } = place else { return Ok(true) };
+        let owner = self.inner.mailbox.view(Acting::System).and_then(|view| view.owner(OwnerId(account)));
+        match owner {
+            Ok(owner) => {
+                let size = u64::try_from(size).unwrap_or(u64::MAX).max(1);
+                Ok(owner.quota.is_none_or(|quota| owner.bytes.saturating_add(size) <= quota))
+            }
+            Err(mailbox::Error::Store(error)) => Err(error.into()),
+            // Delivery finds out what is the matter.
+            Err(_) => Ok(true),
+        }
+    }
+
     /// The mailbox meant by `<Postmaster>`, in the primary domain. RFC 5321 §4.5.1.
     pub fn postmaster(&self) -> Result<Option<Address>, Error> {
         let primary = directory::primary_domain(&self.inner.store.read()?).map_err(Error::from)?;
@@ -60,10 +76,46 @@ fn only_store(error: directory::Error) -> store::Error {
 /// A message on its way into one Inbox, ready to be put there.
 #[derive(Clone)]
 pub(super) struct LocalCopy {
-    /// Whose Inbox; `None` when the account has none any more.
-    inbox: Option<FolderId>,
+    /// Whose Inbox, or why it has none to be put into.
+    inbox: Result<FolderId, Refusal>,
     account: u64,
     item: NewItem,
+}
+
+impl LocalCopy {
+    /// Has the copy refused when it comes to its turn.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.inbox = Err(refusal);
+    }
+}
+
+/// Copies of one message: one for each account, however many of its addresses are named.
+#[derive(Default)]
+pub(super) struct Copies {
+    pub(super) list: Vec<LocalCopy>,
+    /// For each recipient, which of the copies is its.
+    pub(super) of: Vec<Option<usize>>,
+}
+
+/// Why a transaction that delivers did not come about.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    /// The copy at which it failed, by its place.
+    pub(super) copy: Option<usize>,
+    pub(super) error: store::Error,
+}
+
+impl From<store::Error> for Undelivered {
+    fn from(error: store::Error) -> Self {
+        Self { copy: None, error }
+    }
+}
+
+impl Undelivered {
+    /// The copy that cannot be delivered because its mailbox is damaged; the others can, without it.
+    pub(super) fn damaged_copy(&self) -> Option<usize> {
+        self.copy.filter(|_| matches!(self.error, store::Error::Damaged(_)))
+    }
 }
 
 /// What the copies of one message have in common.
@@ -88,24 +140,56 @@ impl Inner {
         Ok(LocalCopy { inbox: self.inbox(account)?, account, item })
     }
 
-    /// Puts copies into their Inboxes, each or not at all.
+    /// One copy for each account among the recipients; `body` stages the body for a domain, `received` is
+    /// the line for a recipient.
+    pub(super) fn copies<'r>(
+        &self,
+        original: &Original<'_>,
+        recipients: impl Iterator<Item = (&'r Address, Place)>,
+        received: impl Fn(&Address) -> String,
+        mut body: impl FnMut(u64) -> Result<StagedBody, store::Error>,
+    ) -> Result<Copies, store::Error> {
+        let mut copies = Copies::default();
+        let mut of_account: HashMap<u64, usize> = HashMap::new();
+        for (to, place) in recipients {
+            let Place::Account { account, domain } = place else {
+                copies.of.push(None);
+                continue;
+            };
+            if let Some(known) = of_account.get(&account) {
+                copies.of.push(Some(*known));
+                continue;
+            }
+            let copy = self.local_copy(original, account, to, &received(to), body(domain)?)?;
+            of_account.insert(account, copies.list.len());
+            copies.of.push(Some(copies.list.len()));
+            copies.list.push(copy);
+        }
+        Ok(copies)
+    }
+
+    /// Puts copies into their Inboxes, each or not at all. An error undoes the whole transaction.
     pub(super) fn deliver<'c>(
         &self,
         tx: &mut Tx<'_>,
         copies: impl Iterator<Item = &'c LocalCopy>,
-    ) -> Result<Vec<Result<(), Refusal>>, store::Error> {
+    ) -> Result<Vec<Result<(), Refusal>>, Undelivered> {
         let mut delivered = 0;
         let verdicts = self.mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
             copies
-                .map(|copy| {
-                    let Some(inbox) = copy.inbox else { return Ok(Err(Refusal::NoSuchUser)) };
+                .enumerate()
+                .map(|(n, copy)| {
+                    let inbox = match copy.inbox {
+                        Ok(inbox) => inbox,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
                     let put = mail.granted(inbox).and_then(|inbox| mail.append(&inbox, copy.item.clone()));
                     match put {
                         Ok(_) => {
                             delivered += 1;
                             Ok(Ok(()))
                         }
-                        Err(mailbox::Error::Store(error)) => Err(error),
+                        Err(mailbox::Error::Store(error)) => Err(Undelivered { copy: Some(n), error }),
                         Err(mailbox::Error::OverQuota) => Ok(Err(Refusal::OverQuota)),
                         Err(mailbox::Error::Missing) => {
                             self.inboxes.forget(copy.account);
@@ -114,7 +198,7 @@ impl Inner {
                         Err(_) => Ok(Err(Refusal::Forbidden)),
                     }
                 })
-                .collect::<Result<Vec<_>, store::Error>>()
+                .collect::<Result<Vec<_>, Undelivered>>()
         })?;
         let metrics = self.metrics.clone();
         tx.after_commit(move || metrics.messages(metrics::Message::delivered, delivered));
@@ -122,18 +206,22 @@ impl Inner {
     }
 
     /// An account's Inbox, which stays the same as long as the account lives.
-    fn inbox(&self, account: u64) -> Result<Option<FolderId>, store::Error> {
+    fn inbox(&self, account: u64) -> Result<Result<FolderId, Refusal>, store::Error> {
         if let Some(known) = self.inboxes.known(account) {
-            return Ok(Some(known));
+            return Ok(Ok(known));
         }
         let view = self.mailbox.view(Acting::System);
         match view.and_then(|view| view.by_role(OwnerId(account), Role::Inbox)) {
             Ok(folder) => {
                 self.inboxes.remember(account, folder.id);
-                Ok(Some(folder.id))
+                Ok(Ok(folder.id))
+            }
+            Err(mailbox::Error::Store(store::Error::Damaged(what))) => {
+                tracing::error!(account, what, "a mailbox cannot be used");
+                Ok(Err(Refusal::Unavailable))
             }
             Err(mailbox::Error::Store(error)) => Err(error),
-            Err(_) => Ok(None),
+            Err(_) => Ok(Err(Refusal::NoSuchUser)),
         }
     }
 }

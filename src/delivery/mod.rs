@@ -18,6 +18,7 @@ mod envelope;
 mod error;
 mod item;
 mod local;
+mod note;
 mod place;
 mod prepare;
 mod queue;
@@ -35,6 +36,7 @@ mod tls;
 pub(crate) mod town;
 mod trace;
 mod verify;
+mod work;
 mod worker;
 
 use std::fmt;
@@ -63,7 +65,7 @@ use client::Timeouts;
 use local::Inboxes;
 use route::Routes;
 use tls::Connectors;
-use worker::Work;
+use work::Work;
 
 /// The delivery of mail. Cheap to clone.
 #[derive(Clone)]

@@ -1,14 +1,17 @@
 //! Taking a message: to the accounts it is for, and into the queue for everybody else.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::Delivery;
-use super::entry::{self, Failure};
+use super::entry::{self, Destination, Failure, QueuedRecipient};
 use super::envelope::{Addressee, Envelope, Notify};
 use super::error::{Error, Refusal};
-use super::prepare::Prepared;
-use super::report::About;
+use super::local::Undelivered;
+use super::prepare::{Prepared, RECIPIENTS_MAX};
 use super::trace::Trace;
+use super::{Delivery, Inner};
 use crate::metrics;
 use crate::store::{self, Tx};
 
@@ -69,9 +72,10 @@ pub enum Place {
 pub enum Answers {
     /// It is told for each recipient (LMTP).
     Each,
-    /// There is one answer for all (SMTP): it is told when all are refused, else the sender gets a report.
+    /// There is one answer for all (SMTP): it is told when all are refused, else those refused wait in the
+    /// queue, whose attempts may succeed or end with a report.
     One,
-    /// It cannot be told any more: the sender gets a report.
+    /// It cannot be told any more: those refused wait in the queue likewise.
     None,
 }
 
@@ -101,8 +105,7 @@ impl Delivery {
         let sender = incoming.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let prepared = self.prepare(incoming).await?;
         let size = prepared.body().len();
-        let delivery = self.clone();
-        let receipt = self.inner.store.write_async(move |tx| delivery.place(tx, &prepared)).await?;
+        let receipt = self.commit(prepared).await?;
         let taken = receipt.verdicts.iter().filter(|verdict| verdict.is_ok()).count();
         let refused = receipt.verdicts.len().saturating_sub(taken);
         tracing::info!(id = receipt.id, sender, size, taken, refused, "message accepted");
@@ -112,15 +115,39 @@ impl Delivery {
         Ok(receipt)
     }
 
+    /// Places a message. A mailbox that turns out to be damaged is left out, so that the others get it.
+    async fn commit(&self, prepared: Prepared) -> Result<Receipt, store::Error> {
+        let mut prepared = Arc::new(prepared);
+        loop {
+            let (inner, this) = (self.inner.clone(), prepared.clone());
+            let placed = self.inner.store.write_async(move |tx| inner.place(tx, &this)).await;
+            let undelivered = match placed {
+                Ok(receipt) => return Ok(receipt),
+                Err(undelivered) => undelivered,
+            };
+            let damaged = undelivered.damaged_copy();
+            // The transaction is over, so nobody else holds it.
+            let copy = damaged.and_then(|n| Arc::get_mut(&mut prepared)?.copies.list.get_mut(n));
+            let Some(copy) = copy else { return Err(undelivered.error) };
+            tracing::error!(error = %undelivered.error, "a mailbox cannot be used");
+            copy.refuse(Refusal::Unavailable);
+        }
+    }
+
     /// Takes a message over as part of the caller's transaction. Nothing of it is kept unless that commits.
     pub fn place(&self, tx: &mut Tx<'_>, prepared: &Prepared) -> Result<Receipt, store::Error> {
-        let inner = &self.inner;
-        let delivered = inner.deliver(tx, prepared.copies.iter())?;
+        self.inner.place(tx, prepared).map_err(|undelivered| undelivered.error)
+    }
+}
+
+impl Inner {
+    fn place(self: &Arc<Self>, tx: &mut Tx<'_>, prepared: &Prepared) -> Result<Receipt, Undelivered> {
+        let delivered = self.deliver(tx, prepared.copies.list.iter())?;
         for (entry, body) in &prepared.entries {
             entry::insert(tx, entry, body)?;
         }
         if !prepared.entries.is_empty() {
-            inner.wake_after(tx);
+            self.wake_after(tx);
         }
         let incoming = &prepared.incoming;
         let verdict = |(recipient, copy): (&Recipient, &Option<usize>)| match (recipient.place, copy) {
@@ -128,41 +155,56 @@ impl Delivery {
             (_, Some(copy)) => delivered.get(*copy).copied().unwrap_or(Err(Refusal::NoSuchUser)),
             (_, None) => Err(Refusal::NoSuchUser),
         };
-        let verdicts = incoming.recipients.iter().zip(&prepared.copy_of).map(verdict).collect();
+        let verdicts = incoming.recipients.iter().zip(&prepared.copies.of).map(verdict).collect();
         let receipt = Receipt { id: prepared.id.clone(), verdicts };
-        let report = match incoming.answers {
-            Answers::Each => false,
-            Answers::One => receipt.accepted(),
-            Answers::None => true,
-        };
-        if report {
-            self.report_refused(tx, prepared, &receipt)?;
-        }
+        self.queue_rest(tx, prepared, &receipt)?;
         Ok(receipt)
     }
 
-    fn report_refused(
-        &self,
+    /// What remains to be done when the door has answered. Whom nobody was told of gets the message from the
+    /// queue, or its sender gets it back from there: a mailbox that was full just now may have room soon. Who
+    /// has it already, and whose sender wants to know, stands there for the report.
+    fn queue_rest(
+        self: &Arc<Self>,
         tx: &mut Tx<'_>,
         prepared: &Prepared,
         receipt: &Receipt,
     ) -> Result<(), store::Error> {
-        let incoming = &prepared.incoming;
-        let failed: Vec<(&Addressee, Failure)> = incoming
-            .recipients
-            .iter()
-            .zip(&receipt.verdicts)
-            .filter_map(|(to, verdict)| Some((&to.addressee, refused(verdict.err()?))))
-            .filter(|(to, _)| to.wants(Notify::FAILURE))
-            .collect();
-        let about = About {
-            envelope: &incoming.envelope,
-            arrived: prepared.now,
-            retry_until: None,
-            original: &incoming.body,
+        let Some((leftover, body)) = &prepared.leftover else { return Ok(()) };
+        let told = match prepared.incoming.answers {
+            Answers::Each => true,
+            Answers::One => !receipt.accepted(),
+            Answers::None => false,
         };
-        let recipients: Vec<_> = failed.iter().map(|(to, failure)| (*to, failure)).collect();
-        self.inner.report(tx, &about, &recipients)
+        let rest = |(to, verdict): (&Recipient, &Result<(), Refusal>)| {
+            let addressee = to.addressee.clone();
+            match verdict {
+                Ok(()) => to.wants_success_from_here().then(|| QueuedRecipient::delivered(addressee)),
+                Err(_) => (!told).then(|| QueuedRecipient::new(addressee)),
+            }
+        };
+        // By domain, since one of them may move to another server before it gets the message.
+        let mut by_domain: BTreeMap<_, Vec<QueuedRecipient>> = BTreeMap::new();
+        for recipient in prepared.incoming.recipients.iter().zip(&receipt.verdicts).filter_map(rest) {
+            by_domain.entry(recipient.addressee.address.domain().clone()).or_default().push(recipient);
+        }
+        for (domain, recipients) in &by_domain {
+            for some in recipients.chunks(RECIPIENTS_MAX) {
+                let destination = Destination::Domain(domain.clone());
+                entry::insert(tx, &leftover.for_others(some.to_vec(), destination), body)?;
+            }
+        }
+        if !by_domain.is_empty() {
+            self.wake_after(tx);
+        }
+        Ok(())
+    }
+}
+
+impl Recipient {
+    /// Whether this server is to report that the recipient has the message. RFC 3461 §4.1.
+    pub(super) fn wants_success_from_here(&self) -> bool {
+        matches!(self.place, Place::Account { .. }) && self.addressee.wants(Notify::SUCCESS)
     }
 }
 
@@ -172,5 +214,6 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         Refusal::NoSuchUser => Failure::permanent(1, 1, refusal.to_string()),
         Refusal::OverQuota => Failure::permanent(2, 2, refusal.to_string()),
         Refusal::Forbidden => Failure::permanent(7, 1, refusal.to_string()),
+        Refusal::Unavailable => Failure::permanent(2, 0, refusal.to_string()),
     }
 }

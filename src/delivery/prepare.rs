@@ -8,32 +8,33 @@ use bytes::Bytes;
 
 use super::address::Address;
 use super::entry::{Destination, Entry};
+use super::envelope::{Addressee, Envelope};
 use super::error::Error;
 use super::item::Parsed;
-use super::local::{LocalCopy, Original};
-use super::place::{Incoming, Place};
+use super::local::{Copies, Original};
+use super::place::{Answers, Incoming, Place, Recipient};
 use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
 use crate::directory::{self, AccountId};
-use crate::message::{Address as HeaderAddress, join_address};
+use crate::message::{self, Address as HeaderAddress, join_address, parse_addresses};
 use crate::store::{self, INLINE_MAX, StagedBody};
 
 /// Most recipients of one entry of the queue, so that its row stays small; RFC 5321 §4.5.3.1.8 has every
 /// server take as many.
-const RECIPIENTS_MAX: usize = 100;
+pub(super) const RECIPIENTS_MAX: usize = 100;
 
 /// A message that is ready to be placed.
 pub struct Prepared {
     pub(super) id: String,
     pub(super) incoming: Incoming,
-    pub(super) now: Millis,
-    /// One for each account, however many of its addresses are named.
-    pub(super) copies: Vec<LocalCopy>,
-    /// For each recipient, which of the copies is its.
-    pub(super) copy_of: Vec<Option<usize>>,
+    /// What goes into mailboxes.
+    pub(super) copies: Copies,
     /// What goes to other servers.
     pub(super) entries: Vec<(Entry, StagedBody)>,
+    /// An entry of the queue, without its recipients, for those that turn out to be refused when nobody can
+    /// be told any more, and for reports of success; `None` when there can be no such.
+    pub(super) leftover: Option<(Entry, StagedBody)>,
 }
 
 impl Prepared {
@@ -52,7 +53,7 @@ impl Delivery {
     /// Prepares a message. Nothing is kept of it unless [`Delivery::place`] commits.
     ///
     /// # Errors
-    /// [`Error::Loop`], [`Error::FromNotYours`], and the store's.
+    /// [`Error::Loop`], [`Error::FromNotYours`], [`Error::BadFrom`], and the store's.
     pub async fn prepare(&self, incoming: Incoming) -> Result<Prepared, Error> {
         if trace::hops(&incoming.body) >= usize::try_from(self.inner.config.max_hops).unwrap_or(usize::MAX) {
             return Err(Error::Loop);
@@ -76,12 +77,13 @@ impl Inner {
         }
         let body = incoming.body.clone();
         let parsed = Parsed::of(&body);
-        self.check_from(&incoming, &parsed)?;
-        let mut preparing =
-            Preparing { inner: self, incoming: &incoming, id: &id, now, staged: HashMap::new() };
-        let (copies, copy_of) = preparing.copies(&parsed)?;
+        self.check_from(&incoming)?;
+        let (staged, utf8_header) = (HashMap::new(), None);
+        let mut preparing = Preparing { inner: self, incoming: &incoming, id: &id, now, staged, utf8_header };
+        let copies = preparing.copies(&parsed)?;
         let entries = preparing.entries()?;
-        Ok(Prepared { id, now, copies, copy_of, entries, incoming })
+        let leftover = preparing.leftover()?;
+        Ok(Prepared { id, copies, entries, leftover, incoming })
     }
 
     /// Gives a user's message the fields that it must have and lacks. RFC 6409 §8.2, §8.3.
@@ -96,18 +98,25 @@ impl Inner {
         if missing.is_empty() { body } else { [missing.as_bytes(), &body].concat().into() }
     }
 
-    /// Nobody writes in another's name: what people see of a sender is its From. RFC 6409 §6.1.
-    fn check_from(&self, incoming: &Incoming, parsed: &Parsed<'_>) -> Result<(), Error> {
+    /// Nobody writes in another's name: what people see of a sender is its From, of which there must be one
+    /// with an address. It is looked for in the whole header, beyond what the record has of it. RFC 5322
+    /// §3.6.2, RFC 6409 §6.1, §8.
+    fn check_from(&self, incoming: &Incoming) -> Result<(), Error> {
         let Some(submitter) = incoming.submitter else { return Ok(()) };
+        let values = trace::values(&incoming.body, b"from");
+        let [value] = values.as_slice() else { return Err(Error::BadFrom) };
+        let (addresses, cut) = parse_addresses(value);
+        let mut named = false;
         let read = self.store.read()?;
-        for from in &parsed.record().envelope.from {
+        for from in &addresses {
             let HeaderAddress::Mailbox { local, domain, .. } = from else { continue };
             let address = join_address(local, domain);
             if !directory::may_send_as(&read, AccountId(submitter.account), &address)? {
                 return Err(Error::FromNotYours);
             }
+            named = true;
         }
-        Ok(())
+        if named && !cut { Ok(()) } else { Err(Error::BadFrom) }
     }
 }
 
@@ -118,6 +127,8 @@ struct Preparing<'a> {
     now: Millis,
     /// The body as it was staged, by domain.
     staged: HashMap<u64, StagedBody>,
+    /// Whether a header of the message has octets above 127, once that was looked at.
+    utf8_header: Option<bool>,
 }
 
 impl Preparing<'_> {
@@ -136,27 +147,57 @@ impl Preparing<'_> {
     }
 
     /// One copy for each account.
-    fn copies(&mut self, parsed: &Parsed<'_>) -> Result<(Vec<LocalCopy>, Vec<Option<usize>>), store::Error> {
-        let original = Original { parsed, sender: self.incoming.envelope.sender.as_ref(), now: self.now };
-        let mut copies = Vec::new();
-        let mut of_account: HashMap<u64, usize> = HashMap::new();
-        let mut copy_of = Vec::with_capacity(self.incoming.recipients.len());
-        for recipient in &self.incoming.recipients {
-            let Place::Account { account, domain } = recipient.place else {
-                copy_of.push(None);
-                continue;
-            };
-            if let Some(known) = of_account.get(&account) {
-                copy_of.push(Some(*known));
-                continue;
-            }
-            let to = &recipient.addressee.address;
-            let (received, body) = (self.received(Some(to)), self.stage(domain)?);
-            of_account.insert(account, copies.len());
-            copy_of.push(Some(copies.len()));
-            copies.push(self.inner.local_copy(&original, account, to, &received, body)?);
+    fn copies(&mut self, parsed: &Parsed<'_>) -> Result<Copies, store::Error> {
+        let Self { inner, incoming, id, now, .. } = *self;
+        let original = Original { parsed, sender: incoming.envelope.sender.as_ref(), now };
+        let recipients = incoming.recipients.iter().map(|r| (&r.addressee.address, r.place));
+        let received =
+            |to: &Address| trace::received(&incoming.trace, &inner.config.hostname, id, Some(to), now);
+        inner.copies(&original, recipients, received, |domain| self.stage(domain))
+    }
+
+    /// What would wait in the queue for recipients that are refused in the end.
+    fn leftover(&mut self) -> Result<Option<(Entry, StagedBody)>, store::Error> {
+        let Incoming { envelope, recipients, answers, submitter, body, .. } = self.incoming;
+        let told = match answers {
+            Answers::Each => true,
+            Answers::One => recipients.len() == 1,
+            Answers::None => false,
+        };
+        let may_be_needed = |recipient: &Recipient| {
+            recipient.wants_success_from_here() || !told && recipient.place != Place::Remote
+        };
+        if !recipients.iter().any(may_be_needed) {
+            return Ok(None);
         }
-        Ok((copies, copy_of))
+        let domain = recipients.iter().find_map(|recipient| match recipient.place {
+            Place::Account { domain, .. } => Some(domain),
+            _ => None,
+        });
+        let domain = domain.or(submitter.map(|submitter| submitter.domain)).unwrap_or(0);
+        let staged = self.stage(domain)?;
+        let mut entry = Entry::new(envelope.clone(), Vec::new(), Destination::Smarthost, self.now);
+        entry.describe(self.received(None).into_bytes(), &staged, body);
+        Ok(Some((entry, staged)))
+    }
+
+    /// Whether the message can travel to these only where SMTPUTF8 is spoken: what its client says for a
+    /// domain in U-labels alone is not needed once that stands in A-labels. RFC 6531 §3.4, §3.6.
+    fn needs_utf8(&mut self, to: &[Addressee]) -> bool {
+        let Envelope { smtputf8, sender, .. } = &self.incoming.envelope;
+        let addresses = sender.iter().chain(to.iter().map(|to| &to.address));
+        *smtputf8 && (addresses.into_iter().any(|address| !address.is_ascii()) || self.has_utf8_header())
+    }
+
+    fn has_utf8_header(&mut self) -> bool {
+        let body = &self.incoming.body;
+        *self.utf8_header.get_or_insert_with(|| {
+            let in_a_header = || {
+                let parsed = message::parse(body);
+                parsed.parts().iter().any(|part| !parsed.header_bytes(part).is_ascii())
+            };
+            !body.is_ascii() && in_a_header()
+        })
     }
 
     /// One entry for each destination and [`RECIPIENTS_MAX`] recipients, all with the same body.
@@ -188,7 +229,8 @@ impl Preparing<'_> {
             };
             let prefix = self.received(only).into_bytes();
             let body = self.stage(self.incoming.submitter.map_or(0, |submitter| submitter.domain))?;
-            let envelope = self.incoming.envelope.clone();
+            let smtputf8 = self.needs_utf8(&addressees);
+            let envelope = Envelope { smtputf8, ..self.incoming.envelope.clone() };
             let mut entry = Entry::new(envelope, addressees, destination, self.now);
             entry.describe(prefix, &body, &self.incoming.body);
             entries.push((entry, body));

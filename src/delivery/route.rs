@@ -1,5 +1,6 @@
 //! Which servers take the mail of a destination. RFC 5321 §5.1, RFC 7505.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ impl From<SmarthostTls> for Encryption {
 pub(super) struct Routes {
     resolver: Arc<dyn Resolve>,
     config: Arc<config::Smtp>,
+    /// `smtp.routes` by their domains as addresses have them.
+    routes: HashMap<Domain, String>,
     /// This server's name, folded.
     own_name: String,
 }
@@ -63,7 +66,13 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(resolver: Arc<dyn Resolve>, config: Arc<config::Smtp>) -> Self {
         let own_name = config.hostname.to_lowercase();
-        Self { resolver, config, own_name }
+        let route = |(domain, server): (&String, &String)| match Domain::read(domain) {
+            Ok((domain, "")) => Some((domain, server.clone())),
+            // The settings were checked when they were read.
+            _ => None,
+        };
+        let routes = config.routes.iter().filter_map(route).collect();
+        Self { resolver, config, routes, own_name }
     }
 
     /// Where mail to `address` goes.
@@ -94,7 +103,7 @@ impl Routes {
     }
 
     fn route(&self, domain: &Domain) -> Option<&str> {
-        self.config.routes.get(&domain.to_string()).map(String::as_str)
+        self.routes.get(domain).map(String::as_str)
     }
 
     async fn smarthost(&self, smarthost: &config::Smarthost) -> Result<Target, Failure> {
@@ -249,8 +258,6 @@ fn loops(name: &str) -> Failure {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::HashMap;
-
     use super::super::dns::Answer;
     use super::*;
 
@@ -357,7 +364,12 @@ pub(super) mod tests {
             password_file: None,
         };
         let mut settings = config::Smtp { smarthost: Some(host("b.two.test:587")), ..config() };
-        settings.routes.insert("two.test".into(), "127.0.0.1:2525".into());
+        settings.routes.insert("TWO.test".into(), "127.0.0.1:2525".into());
+        settings.routes.insert("B\u{fc}cher.test".into(), "127.0.0.1:2526".into());
+        for spelling in ["x@b\u{fc}cher.test", "x@xn--bcher-kva.TEST"] {
+            let found = hosts(settings.clone(), spelling).await.unwrap();
+            assert_eq!(found, ["127.0.0.1@[127.0.0.1:2526]"]);
+        }
         assert_eq!(hosts(settings.clone(), "x@null.test").await.unwrap(), ["b.two.test@[192.0.2.2:587]"]);
         assert_eq!(hosts(settings.clone(), "x@two.test").await.unwrap(), ["127.0.0.1@[127.0.0.1:2525]"]);
         let user = Some("relay".to_owned());

@@ -1,5 +1,7 @@
 //! When a message is tried again, and when no more.
 
+use std::time::Duration;
+
 use super::entry::Entry;
 use crate::clock::Millis;
 use crate::config;
@@ -7,45 +9,67 @@ use crate::config;
 /// What follows a failed attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Next {
-    /// Milliseconds until the next attempt; `None` gives the message up.
-    pub(super) after: Option<Millis>,
+    /// When it is tried again; `None` gives the message up.
+    pub(super) at: Option<Millis>,
     /// The sender is to be told of the delay.
     pub(super) warn: bool,
 }
 
-/// What follows when `attempts` have failed so far.
-pub(super) fn after(attempts: u32, config: &config::Smtp) -> Next {
-    if attempts >= config.max_attempts {
-        return Next { after: None, warn: false };
+/// What follows the failure, at `now`, of `entry`'s latest attempt, which it counts already. Only its age
+/// ends it: attempts may come in quick succession, when a destination works off and on or by hand.
+pub(super) fn after(entry: &Entry, now: Millis, config: &config::Smtp) -> Next {
+    let end = end(entry, config);
+    if now >= end {
+        return Next { at: None, warn: false };
     }
-    let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    let place = usize::try_from(entry.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     let wait = config.retry.get(place).or(config.retry.last()).copied().unwrap_or(300);
-    let after = Millis::from(wait.max(1)).saturating_mul(1000);
-    Next { after: Some(after), warn: config.warn_after != 0 && attempts >= config.warn_after }
+    let at = now.saturating_add(Millis::from(wait.max(1)).saturating_mul(1000)).min(end);
+    let late = now >= entry.created.saturating_add(millis(config.warn_after));
+    Next { at: Some(at), warn: late && !config.warn_after.is_zero() }
 }
 
-/// When `entry` is given up, if all further attempts fail.
+/// When `entry` is given up.
 pub(super) fn end(entry: &Entry, config: &config::Smtp) -> Millis {
-    let mut at = entry.due;
-    let mut attempts = entry.attempts;
-    while let Some(wait) = after(attempts, config).after {
-        at = at.saturating_add(wait);
-        attempts = attempts.saturating_add(1);
-    }
-    at
+    entry.created.saturating_add(millis(config.give_up_after))
+}
+
+fn millis(span: Duration) -> Millis {
+    Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Destination;
+    use super::super::envelope::Envelope;
     use super::*;
+
+    fn entry(attempts: u32) -> Entry {
+        let entry = Entry::new(Envelope::default(), Vec::new(), Destination::Smarthost, 1_000);
+        Entry { attempts, ..entry }
+    }
 
     #[test]
     fn intervals_are_doubled_up_to_eight_hours() {
         let config = config::Smtp::default();
-        let minutes: Vec<_> = (1..=20).map(|n| after(n, &config).after.map(|after| after / 60_000)).collect();
-        assert_eq!(minutes[..9], [5, 10, 20, 40, 80, 160, 320, 480, 480].map(Some));
-        assert_eq!(minutes[18..], [Some(480), None]);
-        assert!(!after(3, &config).warn);
-        assert!(after(4, &config).warn);
+        let minutes = |n| after(&entry(n), 1_000, &config).at.map(|at| (at - 1_000) / 60_000);
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 7, 8, 9].map(minutes),
+            [5, 10, 20, 40, 80, 160, 320, 480, 480].map(Some)
+        );
+        assert_eq!(minutes(u32::MAX), Some(480), "no number of attempts ends it");
+    }
+
+    #[test]
+    fn age_alone_warns_and_ends() {
+        let config = config::Smtp::default();
+        let (hour, day) = (3_600_000, 86_400_000);
+        assert!(!after(&entry(50), 1_000 + 4 * hour - 1, &config).warn);
+        assert!(after(&entry(1), 1_000 + 4 * hour, &config).warn);
+        let end = 1_000 + 5 * day;
+        assert_eq!(after(&entry(20), end - hour, &config).at, Some(end), "a last time at the end");
+        assert_eq!(after(&entry(1), end, &config).at, None);
+        let never = config::Smtp { warn_after: Duration::ZERO, ..config };
+        assert!(!after(&entry(1), end - 1, &never).warn);
     }
 }

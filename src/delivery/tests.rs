@@ -206,18 +206,99 @@ async fn a_connection_lost_after_the_text_is_tried_again() {
 #[tokio::test]
 async fn the_sender_is_warned_and_at_last_gets_the_message_back() {
     let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
-    let world = fresh(config::Smtp { max_attempts: 6, ..routed(&sink) }).await;
+    let give_up_after = Duration::from_secs(30 * 3600);
+    let world = fresh(config::Smtp { give_up_after, ..routed(&sink) }).await;
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
     world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    for attempt in 2..=6 {
+    world.later(5 * MINUTE).await;
+    assert!(world.mail_of(1).is_empty());
+    for attempt in 3..=6 {
         world.later(8 * 60 * MINUTE).await;
-        let expected = usize::from(attempt >= 4) + usize::from(attempt == 6);
+        let expected = 1 + usize::from(attempt == 6);
         assert_eq!(world.mail_of(1).len(), expected, "after {attempt} attempts");
     }
     assert!(world.queue().is_empty());
     let mail = world.mail_of(1);
     assert!(mail[0].contains("\r\nAction: delayed\r\n") && mail[0].contains("\r\nWill-Retry-Until: "));
     assert!(mail[1].contains("\r\nAction: failed\r\nStatus: 4.3.2\r\n"), "{}", mail[1]);
+    assert_eq!(world.left(), 0);
+}
+
+#[tokio::test]
+async fn what_a_server_puts_off_keeps_its_time_and_no_number_of_attempts_ends_it() {
+    let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
+    let world = fresh(routed(&sink)).await;
+    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
+    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
+    for n in 1..=30 {
+        world.send("anna@example.test", &["carl@other.test"], "Subject: y\r\n\r\n").await;
+        world.until("it is sent", |w| sink.taken().len() == n && w.queue().len() == 1).await;
+    }
+    let waiting = world.queue().remove(0);
+    assert_eq!((waiting.attempts, waiting.due), (1, world.clock.now() + 5 * MINUTE));
+    for _ in 0..25 {
+        let before = world.queue()[0].attempts;
+        assert_eq!(world.delivery.retry(vec![waiting.id]).await.unwrap(), 1);
+        world.until("another attempt", |w| w.queue().first().is_none_or(|e| e.attempts > before)).await;
+    }
+    assert_eq!(world.left(), 1, "by hand it can be tried as often as one likes");
+    assert!(world.mail_of(1).is_empty());
+}
+
+#[tokio::test]
+async fn a_destination_that_says_nothing_holds_up_no_other() {
+    // The system accepts; nobody ever greets.
+    let tarpit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sink = Sink::start(script()).await;
+    let mut settings = config::Smtp { outbound_connections: 3, ..routed(&sink) };
+    settings.routes.insert("tar.test".into(), tarpit.local_addr().unwrap().to_string());
+    settings.outbound_per_destination = 2;
+    let world = fresh(settings).await;
+    for _ in 0..30 {
+        let to: Vec<_> = (0..100).map(|n| format!("user{n}@tar.test")).collect();
+        let to: Vec<&str> = to.iter().map(String::as_str).collect();
+        world.send("anna@example.test", &to, "Subject: x\r\n\r\n").await;
+    }
+    for _ in 0..1_000 {
+        world.send("anna@example.test", &["bob@tar.test"], "Subject: x\r\n\r\n").await;
+    }
+    world.send("anna@example.test", &["bob@other.test"], "Subject: quick\r\n\r\n").await;
+    world.until("the other's mail is sent", |_| sink.taken().len() == 1).await;
+    assert_eq!(world.left(), 1_030);
+}
+
+#[tokio::test]
+async fn a_damaged_mailbox_costs_nobody_else_their_mail() {
+    let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
+    let world = fresh(routed(&sink)).await;
+    let Place::Account { account, .. } =
+        world.delivery.locate(&"berta@example.test".parse().unwrap()).unwrap()
+    else {
+        panic!()
+    };
+    let row = Key::of(Rows::Owner).u64(account).done();
+    let whole = crate::store::Read::get(&world.store.read().unwrap(), &row).unwrap().unwrap();
+    let put = |row: Vec<u8>, value: Bytes| {
+        let put = world.store.write_async(move |tx| {
+            tx.put(row, value);
+            Ok::<_, crate::store::Error>(())
+        });
+        async move { put.await.unwrap() }
+    };
+    put(row.clone(), Bytes::from_static(&[99])).await;
+    let to = ["anna@example.test", "berta@example.test", "bob@other.test"];
+    let receipt = world.send("anna@example.test", &to, "Subject: x\r\n\r\n").await;
+    assert_eq!(receipt.verdicts, [Ok(()), Err(Refusal::Unavailable), Ok(())]);
+    assert_eq!(world.mail_of(1).len(), 1);
+    let alone = world.send("anna@example.test", &["berta@example.test"], "Subject: x\r\n\r\n").await;
+    assert_eq!(alone.verdicts, [Err(Refusal::Unavailable)]);
+    world.until("both were tried", |w| w.queue().iter().all(|e| e.attempts == 1)).await;
+    put(row, whole).await;
+    world.clock.advance(5 * MINUTE);
+    sink.set(script());
+    world.delivery.inner.work.wake();
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!((world.mail_of(1).len(), world.mail_of(2).len(), sink.taken().len()), (1, 1, 1));
     assert_eq!(world.left(), 0);
 }
 
@@ -246,20 +327,29 @@ async fn a_report_to_another_server_goes_through_the_queue() {
 }
 
 #[tokio::test]
-async fn one_answer_for_several_recipients_is_completed_by_a_report() {
+async fn a_mailbox_that_is_full_beside_others_gets_the_message_when_it_has_room() {
     let world = fresh(config()).await;
     let receipt = world.send("anna@example.test", &["berta@example.test", "full@example.test"], "x").await;
     assert!(receipt.accepted());
     assert_eq!(receipt.verdicts, [Ok(()), Err(Refusal::OverQuota)]);
-    let [report] = &world.mail_of(1)[..] else { panic!() };
-    assert!(
-        report.contains(
-            "\r\nFinal-Recipient: rfc822; full@example.test\r\nAction: failed\r\nStatus: 5.2.2\r\n"
-        )
-    );
+    world.until("an attempt", |w| w.queue()[0].attempts == 1).await;
+    let last = world.queue()[0].recipients[0].last.clone().unwrap();
+    assert_eq!((last.permanent, last.status.to_string().as_str()), (false, "4.2.2"));
     let receipt = world.send("anna@example.test", &["full@example.test"], "x").await;
     assert!(!receipt.accepted());
-    assert_eq!(world.mail_of(1).len(), 1, "the client was told");
+    assert_eq!(world.left(), 1, "the client was told");
+    let Place::Account { account, .. } =
+        world.delivery.locate(&"full@example.test".parse().unwrap()).unwrap()
+    else {
+        panic!()
+    };
+    let owner = crate::mailbox::OwnerId(account);
+    let (acting, origin) = (crate::mailbox::Acting::System, crate::mailbox::Origin::OTHER);
+    world.town.mailbox.write(acting, origin, move |tx| tx.set_quota(owner, None)).await.unwrap();
+    world.later(5 * MINUTE).await;
+    assert_eq!(world.left(), 0);
+    assert_eq!(world.mail_of(3).len(), 1);
+    assert!(world.mail_of(1).is_empty(), "nobody was told of anything");
 }
 
 #[tokio::test]
@@ -338,7 +428,7 @@ async fn what_the_server_can_take_is_respected() {
     let mut mail = world.mail_of(1);
     mail.sort_by_key(|m| m.contains("Status: 5.6.7"));
     assert!(mail[0].contains("\r\nStatus: 5.3.4\r\n"), "{mail:?}");
-    assert!(mail[1].contains("\r\nFinal-Recipient: utf-8; b\u{f6}b@b\u{fc}cher.test\r\n"), "{mail:?}");
+    assert!(mail[1].contains("\r\nFinal-Recipient: utf-8; b\u{f6}b@xn--bcher-kva.test\r\n"), "{mail:?}");
     assert!(sink.taken().is_empty());
     sink.set(Script { ehlo: None, ..script() });
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
@@ -347,6 +437,12 @@ async fn what_the_server_can_take_is_respected() {
     assert!(sink.said().iter().any(|line| line == "HELO mail.example.test"));
     world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n\u{fc}\r\n").await;
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    world.send("anna@example.test", &["bob@b\u{fc}cher.test"], "Subject: x\r\n\r\n\u{fc}\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[2].rcpt, ["RCPT TO:<bob@xn--bcher-kva.test>"], "a domain needs no SMTPUTF8");
+    world.send("anna@example.test", &["bob@b\u{fc}cher.test"], "Subject: \u{fc}\r\n\r\n").await;
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken().len(), 3, "a header does");
     assert!(sink.taken()[1].text.ends_with("Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n"));
 }
 
@@ -405,10 +501,10 @@ async fn tls_is_used_where_it_is_offered_and_checked_where_it_is_required() {
 #[tokio::test]
 async fn a_message_in_circles_is_refused() {
     let world = fresh(config()).await;
-    let body = "Received: x\r\n".repeat(30);
+    let body = "Received: x\r\n".repeat(100);
     let incoming = world.incoming("x@other.test", &["anna@example.test"], &body);
     assert!(matches!(world.delivery.accept(incoming).await, Err(Error::Loop)));
-    world.send("x@other.test", &["anna@example.test"], &"Received: x\r\n".repeat(29)).await;
+    world.send("x@other.test", &["anna@example.test"], &"Received: x\r\n".repeat(99)).await;
 }
 
 #[tokio::test]
@@ -426,6 +522,22 @@ async fn a_users_message_is_completed_and_its_from_is_checked() {
     for from in ["berta@example.test", "Anna <anna@other.test>", "anna@example.test, berta@example.test"] {
         let outcome = world.delivery.accept(submitted(&format!("From: {from}\r\n\r\n"))).await;
         assert!(matches!(outcome, Err(Error::FromNotYours)), "{from}");
+    }
+    let anna = "From: anna@example.test\r\n";
+    let hidden = "X: y\r\n".repeat(3_000);
+    for (header, spoofed) in [
+        (format!("{hidden}From: berta@example.test\r\n\r\n"), true),
+        (format!("X: {}\r\nFrom: berta@example.test\r\n\r\n", "y".repeat(1 << 20)), true),
+        (format!("{anna}{hidden}From: berta@example.test\r\n\r\n"), false),
+        (format!("{anna}From : berta@example.test\r\n\r\n"), false),
+        ("Subject: x\r\n\r\nFrom: anna@example.test\r\n".to_owned(), false),
+        ("From: undisclosed:;\r\n\r\n".to_owned(), false),
+        (format!("From: {}\r\n\r\n", "anna@example.test, ".repeat(10_001)), false),
+    ] {
+        let outcome = world.delivery.accept(submitted(&header)).await;
+        let expected =
+            matches!((&outcome, spoofed), (Err(Error::FromNotYours), true) | (Err(Error::BadFrom), false));
+        assert!(expected, "{outcome:?} for {}", &header[..header.len().min(100)]);
     }
     for from in ["anna@example.test", "\"Berta\" <ANNA+x@example.test>"] {
         world.delivery.accept(submitted(&format!("From: {from}\r\nSubject: x\r\n\r\n"))).await.unwrap();
@@ -448,11 +560,11 @@ async fn large_messages_and_many_recipients_go_all_ways() {
     let sink = Sink::start(script()).await;
     let world = fresh(routed(&sink)).await;
     let body = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(10_000));
-    let mut to = vec!["anna@example.test".to_owned(), "full@example.test".to_owned()];
+    let mut to = vec!["anna@example.test".to_owned()];
     to.extend((0..250).map(|n| format!("user{n}@other.test")));
     let to: Vec<&str> = to.iter().map(String::as_str).collect();
     let receipt = world.send("berta@example.test", &to, &body).await;
-    assert_eq!(receipt.verdicts.iter().filter(|v| v.is_err()).count(), 1);
+    assert!(receipt.verdicts.iter().all(Result::is_ok));
     world.until("the queue is empty", |w| w.queue().is_empty()).await;
     let taken = sink.taken();
     let mut recipients: Vec<_> = taken.iter().map(|taken| taken.rcpt.len()).collect();
@@ -460,7 +572,6 @@ async fn large_messages_and_many_recipients_go_all_ways() {
     assert_eq!(recipients, [50, 100, 100]);
     assert!(taken[0].text.ends_with(&body[body.len() - 100_000..]));
     assert!(world.mail_of(1)[0].ends_with(&body));
-    assert_eq!(world.mail_of(2).len(), 1, "the report about the full mailbox");
     assert_eq!(world.left(), 0);
 }
 
@@ -468,7 +579,8 @@ async fn large_messages_and_many_recipients_go_all_ways() {
 async fn who_moved_here_meanwhile_gets_what_waited() {
     let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
     let world = fresh(routed(&sink)).await;
-    world.send("berta@example.test", &["anna@other.test", "bob@other.test"], "Subject: x\r\n\r\nx\r\n").await;
+    let to = ["anna@other.test", "bob@other.test", "anna+detail@other.test"];
+    world.send("berta@example.test", &to, "Subject: x\r\n\r\nx\r\n").await;
     world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
     world.town.directory.insert_domain("other.test").await.unwrap();
     let alias = world.store.write_async(|tx| {
@@ -484,6 +596,56 @@ async fn who_moved_here_meanwhile_gets_what_waited() {
     assert!(
         report.contains("\r\nFinal-Recipient: rfc822; bob@other.test\r\nAction: failed\r\nStatus: 5.1.1\r\n")
     );
+    assert_eq!(world.left(), 0);
+}
+
+/// RFC 3461 §4.1, §5.2: who is told of success, and by whom.
+#[tokio::test]
+async fn senders_are_told_what_they_want_to_hear() {
+    let sink = Sink::start(script()).await;
+    let world = fresh(routed(&sink)).await;
+    let asked = |to: &[(&str, &str)]| {
+        let names: Vec<&str> = to.iter().map(|(name, _)| *name).collect();
+        let mut incoming = world.incoming("anna@example.test", &names, "Subject: x\r\n\r\nsecret\r\n");
+        (incoming.envelope.ret, incoming.envelope.envid) = (Some(Ret::Full), Some("a b".into()));
+        for (recipient, (_, notify)) in incoming.recipients.iter_mut().zip(to) {
+            recipient.addressee.notify = Notify::parse(notify);
+            recipient.addressee.orcpt = OriginalRecipient::parse("rfc822;written@example.test");
+        }
+        incoming
+    };
+    // In a mailbox here; by a server that knows nothing of reports.
+    let to = [("berta@example.test", "SUCCESS,FAILURE"), ("postmaster@example.test", "FAILURE")];
+    world.delivery.accept(asked(&[to[0], to[1], ("bob@other.test", "SUCCESS")])).await.unwrap();
+    world.until("both reports", |w| w.mail_of(1).len() == 2 && w.queue().is_empty()).await;
+    let mut mail = world.mail_of(1);
+    mail.sort_by_key(|report| report.contains("bob@other.test"));
+    for (report, name, action) in
+        [(&mail[0], "berta@example.test", "delivered"), (&mail[1], "bob@other.test", "relayed")]
+    {
+        let fields = format!(
+            "\r\nOriginal-Recipient: rfc822; written@example.test\r\nFinal-Recipient: rfc822; {name}\r\n\
+             Action: {action}\r\nStatus: 2.0.0\r\nLast-Attempt-Date: "
+        );
+        assert!(report.contains(&fields), "{report}");
+        assert!(report.contains("\r\nOriginal-Envelope-Id: a+20b\r\n") && !report.contains("secret"));
+        assert!(!report.contains("postmaster@"));
+    }
+    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<bob@other.test>"]);
+    // By a server that reports itself.
+    sink.set(Script { ehlo: Some(vec!["DSN"]), ..script() });
+    world.delivery.accept(asked(&[("bob@other.test", "SUCCESS")])).await.unwrap();
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(sink.taken()[1].mail, "MAIL FROM:<anna@example.test> RET=FULL ENVID=a+20b");
+    let rcpt = "RCPT TO:<bob@other.test> NOTIFY=SUCCESS ORCPT=rfc822;written@example.test";
+    assert_eq!(sink.taken()[1].rcpt, [rcpt]);
+    // Failures of which nobody wants to hear.
+    sink.set(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() });
+    for notify in ["NEVER", "SUCCESS", "DELAY"] {
+        world.delivery.accept(asked(&[("bob@other.test", notify)])).await.unwrap();
+    }
+    world.until("the queue is empty", |w| w.queue().is_empty()).await;
+    assert_eq!(world.mail_of(1).len(), 2);
     assert_eq!(world.left(), 0);
 }
 

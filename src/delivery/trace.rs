@@ -75,6 +75,44 @@ pub(super) fn has_field(message: &[u8], name: &[u8]) -> bool {
     header_lines(message).any(|line| is_field(line, name))
 }
 
+/// The values of all fields of this name, given without its colon, folds included: over the whole header,
+/// however long it is, and also of what others may take for a field, such as a line behind a lone CR.
+pub(super) fn values<'m>(message: &'m [u8], name: &[u8]) -> Vec<&'m [u8]> {
+    let mut values: Vec<&[u8]> = Vec::new();
+    // Where the field begins that is being read, behind its colon, and where the next line begins.
+    let (mut open, mut at) = (None, 0_usize);
+    for line in message.split_inclusive(|&b| b == b'\n') {
+        let next = at.saturating_add(line.len());
+        if matches!(line, b"\r\n" | b"\n") {
+            break;
+        }
+        let folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        if !folded {
+            values.extend(open.take().and_then(|from| message.get(from..at)));
+        }
+        let mut piece_at = at;
+        for piece in line.split(|&b| b == b'\r') {
+            if let Some(value) = value_at(piece, name) {
+                values.extend(
+                    open.replace(piece_at.saturating_add(value)).and_then(|from| message.get(from..piece_at)),
+                );
+            }
+            piece_at = piece_at.saturating_add(piece.len()).saturating_add(1);
+        }
+        at = next;
+    }
+    values.extend(open.and_then(|from| message.get(from..at)));
+    values
+}
+
+/// Where the value begins in a line of the field `name`. Blanks before the colon are obsolete, and read.
+fn value_at(line: &[u8], name: &[u8]) -> Option<usize> {
+    let (front, rest) = line.split_at_checked(name.len())?;
+    let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let is_it = front.eq_ignore_ascii_case(name) && rest.get(blanks) == Some(&b':');
+    is_it.then(|| name.len().saturating_add(blanks).saturating_add(1))
+}
+
 fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     message.split(|&b| b == b'\n').take_while(|line| !line.is_empty() && *line != b"\r")
 }
@@ -101,6 +139,21 @@ mod tests {
         assert_eq!(own, "Received: by m (Folkmoot) id 1;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
         let prefix = delivered(None, &to, &own);
         assert!(prefix.starts_with(b"Return-Path: <>\r\nDelivered-To: anna@example.test\r\nReceived: by m"));
+    }
+
+    #[test]
+    fn every_field_of_a_name_is_found() {
+        let of = |text: &'static str| {
+            let found = values(text.as_bytes(), b"from").into_iter();
+            found.map(|value| std::str::from_utf8(value).unwrap().trim()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("X: y\r\nFROM \t: a@x,\r\n b@x\r\nTo: c\r\n\r\nFrom: d\r\n"), ["a@x,\r\n b@x"]);
+        assert_eq!(of("From: a\nFromage: b\nFrom\nFrom:\n"), ["a", ""]);
+        assert_eq!(of("From: a\r\nX: y\rFrom: b\r\n\r\n"), ["a", "b"]);
+        assert_eq!(of(" From: no\r\n\r\nFrom: d\r\n"), [""; 0]);
+        assert_eq!(of("From: a"), ["a"]);
+        let long = "X: y\r\n".repeat(200_000) + "From: boss@x\r\n\r\n";
+        assert_eq!(values(long.as_bytes(), b"from").len(), 1);
     }
 
     #[test]

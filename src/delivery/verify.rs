@@ -1,6 +1,6 @@
 //! Checks that the queue's rows, its schedule and its references to bodies say the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::entry::{self, QueueId};
@@ -15,11 +15,13 @@ const QUEUE: u8 = 2;
 pub fn verify(from: &impl Read) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let (mut due, mut bodies) = (BTreeSet::new(), BTreeSet::new());
+    let mut destinations = BTreeMap::new();
     for id in ids(from)? {
         match entry::load(from, id) {
             Ok(Some(entry)) => {
                 due.insert((entry.due, id));
                 bodies.insert((entry.body, id));
+                destinations.insert(id, entry.destination);
             }
             Ok(None) => {}
             Err(error) => found.push(format!("queued message {id}: {error}")),
@@ -32,6 +34,11 @@ pub fn verify(from: &impl Read) -> Result<Vec<String>, Error> {
     scheduled.difference(&due).for_each(|(_, id)| differs(id, "in the schedule for nothing"));
     bodies.difference(&referring).for_each(|(_, id)| differs(id, "does not hold its body"));
     referring.difference(&bodies).for_each(|(_, id)| differs(id, "a body is held for nothing"));
+    entry::visit_unreached(from, |destination, id| {
+        if destinations.get(&id) != Some(&destination) {
+            found.push(format!("queued message {id}: noted for {destination} for nothing"));
+        }
+    })?;
     Ok(found)
 }
 
@@ -46,7 +53,7 @@ fn ids(from: &impl Read) -> Result<Vec<QueueId>, Error> {
 
 fn scheduled(from: &impl Read) -> Result<BTreeSet<(Millis, QueueId)>, Error> {
     let mut rows = BTreeSet::new();
-    entry::visit_schedule(from, |due, id| {
+    entry::visit_schedule(from, |due, id, _| {
         rows.insert((due, id));
         ControlFlow::Continue(())
     })?;

@@ -12,8 +12,12 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-/// Slowest pace of a body, in bytes a second, beside the time it may lag.
-const PACE: u64 = 1024;
+/// So many bytes must come in so much time, which is 1 KiB a second, beside the time the body may lag at
+/// its beginning. What came before does not count: who was quick may not keep us waiting by being slow.
+const STEP: u64 = 60 << 10;
+const STEP_TIME: Duration = Duration::from_secs(60);
+/// How long a body may take at the longest.
+const TOTAL: Duration = Duration::from_secs(2 * 3600);
 
 /// Why a request body was not had whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +77,9 @@ fn cause(e: axum::Error) -> BodyError {
 pub(super) struct Bounded {
     body: Incoming,
     left: u64,
+    /// Bytes since the latest step was complete, and when that was.
     received: u64,
+    stepped: Instant,
     began: Instant,
     lag: Duration,
     /// Made when the body first keeps us waiting; most come with their header.
@@ -83,12 +89,15 @@ pub(super) struct Bounded {
 impl Bounded {
     /// Bounds `body` to `most` bytes and to `lag` behind the pace.
     pub(super) fn new(body: Incoming, most: u64, lag: Duration) -> Self {
-        Self { body, left: most, received: 0, began: Instant::now(), lag, timer: None }
+        let began = Instant::now();
+        Self { body, left: most, received: 0, stepped: began, began, lag, timer: None }
     }
 
-    /// When the next bytes must be there: each KiB received buys a second.
+    /// When the next step must be complete, or the body.
     fn deadline(&self) -> Instant {
-        self.began + self.lag + Duration::from_secs(self.received / PACE)
+        let first = self.stepped == self.began;
+        let step = if first { self.began + self.lag } else { self.stepped + STEP_TIME.max(self.lag) };
+        step.min(self.began + TOTAL)
     }
 }
 
@@ -116,6 +125,9 @@ impl HttpBody for Bounded {
         };
         let size = frame.data_ref().map_or(0, |data| data.len() as u64);
         self.received = self.received.saturating_add(size);
+        if self.received >= STEP {
+            (self.received, self.stepped) = (0, Instant::now());
+        }
         match self.left.checked_sub(size) {
             Some(left) => {
                 self.left = left;

@@ -81,7 +81,7 @@ impl Drop for Pass {
 }
 
 /// What an address is counted as: an IPv6 site has a /64 to itself; loopback is not counted.
-fn counted_as(address: IpAddr) -> Option<IpAddr> {
+pub fn counted_as(address: IpAddr) -> Option<IpAddr> {
     const NETWORK: u128 = !(u64::MAX as u128);
     let address = address.to_canonical();
     if address.is_loopback() {

@@ -8,16 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 
-use super::gate::{Gate, Pass, TurnedAway};
+use super::gate::{Gate, Pass};
 use super::{Shutdown, Stream};
 use crate::config::Limits;
 
+/// Time between two lines about connections turned away.
+const COMPLAINTS: Duration = Duration::from_secs(10);
 /// Connections the kernel completes while we are busy.
 const BACKLOG: i32 = 1024;
 /// Pause after an accept that failed for want of resources.
@@ -150,13 +154,38 @@ pub struct Acceptor {
     limits: Limits,
     shutdown: Shutdown,
     connections: Arc<AtomicU64>,
+    complaints: Arc<Complaints>,
+}
+
+/// Lines about connections turned away: a flood of these must not become one of lines.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<Complained>);
+
+#[derive(Debug, Default)]
+struct Complained {
+    latest: Option<Instant>,
+    /// Those since then.
+    unsaid: u64,
+}
+
+impl Complaints {
+    /// How many connections a line is to speak of now, if it is time for one.
+    fn more(&self, now: Instant) -> Option<u64> {
+        let mut complained = self.0.lock();
+        complained.unsaid = complained.unsaid.saturating_add(1);
+        if complained.latest.is_some_and(|latest| now.duration_since(latest) < COMPLAINTS) {
+            return None;
+        }
+        complained.latest = Some(now);
+        Some(std::mem::take(&mut complained.unsaid))
+    }
 }
 
 impl Acceptor {
     /// For the listeners of one server.
     pub fn new(limits: Limits, shutdown: Shutdown) -> Self {
         let gate = Gate::new(limits.connections_per_address);
-        Self { gate, limits, shutdown, connections: Arc::default() }
+        Self { gate, limits, shutdown, connections: Arc::default(), complaints: Arc::default() }
     }
 
     /// Accepts until the server is to end; each connection is a task of its own that runs `serve`.
@@ -198,7 +227,13 @@ impl Acceptor {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let pass = match self.gate.enter(address.ip(), open, self.limits.connections) {
             Ok(pass) => pass,
-            Err(why) => return turn_away(listener, &socket, address, why),
+            Err(why) => {
+                if let Some(turned_away) = self.complaints.more(Instant::now()) {
+                    let listener = listener.name();
+                    tracing::warn!(listener, peer = %address, ?why, turned_away, "too many connections");
+                }
+                return turn_away(listener, &socket);
+            }
         };
         // Both are improvements; a connection works without them.
         let _ = socket.set_nodelay(true);
@@ -247,8 +282,7 @@ impl Acceptor {
     }
 }
 
-fn turn_away(listener: Listener, socket: &TcpStream, address: SocketAddr, why: TurnedAway) {
-    tracing::warn!(listener = listener.name(), peer = %address, ?why, "too many connections");
+fn turn_away(listener: Listener, socket: &TcpStream) {
     // The socket's buffer is empty, so this takes no time; whoever does not get it sees the close.
     let _ = SockRef::from(socket).send(listener.busy());
 }
@@ -269,6 +303,14 @@ mod tests {
             stream.write_all(&byte).await.unwrap();
         }
         assert_eq!(peer.listener, Listener::Smtp);
+    }
+
+    #[test]
+    fn a_flood_is_one_line() {
+        let (complaints, now) = (Complaints::default(), Instant::now());
+        let said: Vec<_> = (0..1_000).filter_map(|_| complaints.more(now)).collect();
+        assert_eq!(said, [1]);
+        assert_eq!(complaints.more(now + COMPLAINTS), Some(1_000));
     }
 
     #[tokio::test]

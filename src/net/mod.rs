@@ -13,7 +13,7 @@ mod stream;
 mod tls;
 
 pub use body::{BodyError, read_body};
-pub use gate::Gate;
+pub use gate::{Gate, counted_as};
 pub use http::Http;
 pub use listener::{Acceptor, Bound, ConnectionId, Listener, Peer};
 pub use self_signed::SelfSigned;

@@ -39,7 +39,8 @@
 //! | 54 | remembered Sync | account, device id | the last request, for empty and partial ones |
 //! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
-//! | 61 | queue schedule | time, queue id | - |
+//! | 61 | queue schedule | time, queue id | destination |
+//! | 62 | queue unreached | destination, queue id | -; its server could not be reached at the last attempt |
 //!
 //! Bodies up to 64 KiB are in the space `Bodies`, keyed by hash alone.
 
@@ -101,6 +102,7 @@ pub enum Table {
     SentClientId = 0x55,
     Queue = 0x60,
     QueueSchedule = 0x61,
+    QueueUnreached = 0x62,
 }
 
 impl Table {

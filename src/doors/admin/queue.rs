@@ -53,7 +53,7 @@ fn line(entry: &Entry) -> QueueLine {
         address: recipient.addressee.address.to_string(),
         status: match recipient.status {
             Status::Pending => "pending",
-            Status::Done => "done",
+            Status::Done | Status::Delivered => "done",
             Status::Failed => "failed",
         }
         .into(),

@@ -208,7 +208,8 @@ fn path(text: &str) -> Result<(Path<'_>, &str), AddressError> {
         return Ok((Path::Bare(bare), rest));
     }
     let (address, rest) = Address::read(inner)?;
-    if text.len().saturating_sub(rest.len()) > PATH_MAX - 1 {
+    // Neither bracket is among these.
+    if text.len().saturating_sub(rest.len()) > PATH_MAX - 2 {
         return Err(AddressError::DomainTooLong);
     }
     let rest = rest.strip_prefix('>').ok_or(AddressError::Syntax)?;

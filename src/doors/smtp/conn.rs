@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::codec::{Chunk, Collector, Fault, Line, Lines, Text};
 use super::reply;
+use super::room::{Held, NoRoom};
 use super::session::{Session, Step};
-use super::{Mode, ROOM_UNIT, Smtp};
+use super::{Mode, Smtp};
 use crate::directory::Service;
 use crate::net::{Peer, Stream};
 
@@ -22,8 +22,9 @@ const READ_MESSAGE: usize = 32 << 10;
 /// How long a message may take whatever its rate, and at the longest.
 const DATA_GRACE: Duration = Duration::from_secs(300);
 const DATA_TOTAL: Duration = Duration::from_secs(2 * 3600);
-/// Octets a second that make a message's time longer.
-const DATA_RATE: u64 = 4 << 10;
+/// After that so many octets must come in so much time, which is 4 KiB a second.
+const DATA_STEP: u64 = 240 << 10;
+const DATA_STEP_TIME: Duration = Duration::from_secs(60);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -37,6 +38,7 @@ pub async fn serve(smtp: Arc<Smtp>, mode: Mode, stream: Stream, peer: Peer) {
         out: Vec::new(),
         lines: Lines::default(),
         room: None,
+        clock: None,
         peer,
     };
     let end = conn.run(&mut session).await.err();
@@ -73,7 +75,9 @@ struct Conn {
     out: Vec<u8>,
     lines: Lines,
     /// What the present message holds of the room for all.
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Held>,
+    /// The present message's time, over all its chunks.
+    clock: Option<DataClock>,
 }
 
 impl Conn {
@@ -81,7 +85,7 @@ impl Conn {
         session.greet(&mut self.out);
         loop {
             if !session.is_receiving() {
-                self.room = None;
+                (self.room, self.clock) = (None, None);
             }
             let line = self.line(session.line_max()).await?;
             let mut step = session.line(line, &mut self.out);
@@ -139,7 +143,9 @@ impl Conn {
 
     /// The next line; all of it must come within the time for one.
     async fn line(&mut self, limit: usize) -> Result<Line, End> {
-        let deadline = Instant::now() + self.smtp.limits.idle;
+        let idle = Instant::now() + self.smtp.limits.idle;
+        // Between its chunks a message holds room too.
+        let deadline = self.clock.as_ref().map_or(idle, |clock| clock.end().min(idle));
         loop {
             if let Some(line) = self.lines.next(&mut self.input, limit) {
                 return Ok(line);
@@ -151,28 +157,34 @@ impl Conn {
     /// Reads the text of a message into `text`.
     async fn text(&mut self, text: &mut Collector) -> Result<(), End> {
         let mut reader = Text::default();
-        let clock = DataClock::start(self.smtp.limits.idle);
         loop {
             self.make_room(text, self.input.len()).await;
             if reader.read(&mut self.input, text) {
                 return Ok(());
             }
-            self.read(READ_MESSAGE, clock.deadline(text.total())).await?;
+            self.read_message(text.total()).await?;
         }
     }
 
     /// Reads a chunk of `size` octets into `into`.
     async fn chunk(&mut self, size: u64, into: &mut Collector) -> Result<(), End> {
         let mut chunk = Chunk::new(size);
-        let clock = DataClock::start(self.smtp.limits.idle);
-        let before = into.total();
         loop {
             self.make_room(into, self.input.len()).await;
             if chunk.read(&mut self.input, into) {
                 return Ok(());
             }
-            self.read(READ_MESSAGE, clock.deadline(into.total().saturating_sub(before))).await?;
+            self.read_message(into.total()).await?;
         }
+    }
+
+    /// Reads more of a message of which `received` octets have come.
+    async fn read_message(&mut self, received: u64) -> Result<(), End> {
+        let now = Instant::now();
+        let clock = self.clock.get_or_insert_with(|| DataClock::start(now));
+        clock.received(received, now);
+        let deadline = clock.end().min(now + self.smtp.limits.idle);
+        self.read(READ_MESSAGE, deadline).await
     }
 
     /// Reserves room for `more` octets of a message; without any the message is given up.
@@ -181,26 +193,18 @@ impl Conn {
             self.room = None;
             return;
         }
-        let held = self.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let units = message.held().saturating_add(more).div_ceil(ROOM_UNIT);
-        let missing = units.saturating_sub(held);
-        if missing == 0 {
-            return;
-        }
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         // Those who wait hold room themselves, so waiting must end well before their clients give up.
         let patience = self.smtp.limits.idle / 10;
-        match wait_for_room(self.smtp.room.clone(), missing, patience).await {
-            Some(more) => match &mut self.room {
-                Some(room) => room.merge(more),
-                None => self.room = Some(more),
-            },
-            None => {
-                tracing::warn!("no room for another message; it is refused for now");
-                message.fail(Fault::Busy);
-                self.room = None;
+        let room = self.room.get_or_insert_with(|| self.smtp.room.enter(self.peer.address.ip()));
+        match room.grow(message.held().saturating_add(more), patience).await {
+            Ok(()) => return,
+            Err(NoRoom::Full) => tracing::warn!("no room for another message; it is refused for now"),
+            Err(NoRoom::Share) => {
+                tracing::info!("no more room for this address; its message is refused for now")
             }
         }
+        message.fail(Fault::Busy);
+        self.room = None;
     }
 
     /// Says what there is to say, then waits for more input until `deadline`.
@@ -265,32 +269,30 @@ impl Conn {
     }
 }
 
-async fn wait_for_room(room: Arc<Semaphore>, units: u32, patience: Duration) -> Option<OwnedSemaphorePermit> {
-    if let Ok(room) = room.clone().try_acquire_many_owned(units) {
-        return Some(room);
-    }
-    timeout(patience, room.acquire_many_owned(units)).await.ok()?.ok()
-}
-
-/// When a message must have come: soon after its last part, and altogether at a rate that is no trickle.
+/// When a message must have come: whatever its rate within the grace, and then at a rate that is no
+/// trickle. What came before does not count: who was quick may not keep the room by being slow.
 struct DataClock {
     begun: Instant,
-    idle: Duration,
+    /// When the latest step of so many octets was complete, and with how many.
+    stepped: Instant,
+    at: u64,
 }
 
 impl DataClock {
-    fn start(idle: Duration) -> Self {
-        Self { begun: Instant::now(), idle }
+    fn start(begun: Instant) -> Self {
+        Self { begun, stepped: begun, at: 0 }
     }
 
-    fn deadline(&self, received: u64) -> Instant {
-        let total = self.begun + self.allowed(received);
-        total.min(Instant::now() + self.idle)
+    /// Notes that `total` octets have come.
+    fn received(&mut self, total: u64, now: Instant) {
+        if total.saturating_sub(self.at) >= DATA_STEP {
+            (self.stepped, self.at) = (now, total);
+        }
     }
 
-    /// How long `received` octets may take.
-    fn allowed(&self, received: u64) -> Duration {
-        DATA_GRACE.saturating_add(Duration::from_secs(received / DATA_RATE)).min(DATA_TOTAL)
+    /// When the next step must be complete, or the message.
+    fn end(&self) -> Instant {
+        (self.stepped + DATA_STEP_TIME).max(self.begun + DATA_GRACE).min(self.begun + DATA_TOTAL)
     }
 }
 
@@ -300,10 +302,18 @@ mod tests {
 
     #[test]
     fn a_trickle_of_text_ends_in_time() {
-        let clock = DataClock::start(Duration::from_secs(180));
-        assert_eq!(clock.allowed(0).as_secs(), 300);
-        assert_eq!(clock.allowed(100 * 4096).as_secs(), 400);
-        assert_eq!(clock.allowed(u64::MAX).as_secs(), 7_200);
-        assert!(clock.deadline(u64::MAX) <= Instant::now() + Duration::from_secs(180));
+        let begun = Instant::now();
+        let since = |clock: &DataClock| (clock.end() - begun).as_secs();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let mut clock = DataClock::start(begun);
+        assert_eq!(since(&clock), 300);
+        clock.received(50 << 20, begun);
+        assert_eq!(since(&clock), 300, "quick octets buy no time");
+        clock.received((50 << 20) + DATA_STEP - 1, after(299));
+        assert_eq!(since(&clock), 300);
+        clock.received((50 << 20) + DATA_STEP, after(299));
+        assert_eq!(since(&clock), 359);
+        clock.received(u64::MAX, after(3 * 3600));
+        assert_eq!(since(&clock), 7_200);
     }
 }

@@ -11,6 +11,7 @@ mod codec;
 mod command;
 mod conn;
 mod reply;
+mod room;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,6 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 pub use conn::serve;
@@ -29,6 +29,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::net::{Listener, Shutdown, Tls};
 use crate::services::Services;
+use room::Room;
 
 /// What a listener is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,12 +62,9 @@ pub struct Smtp {
     metrics: Metrics,
     shutdown: Shutdown,
     tls: Option<TlsAcceptor>,
-    /// Room for messages being received, in units of [`ROOM_UNIT`] octets.
-    room: Arc<Semaphore>,
+    /// Room for messages being received.
+    room: Arc<Room>,
 }
-
-/// Octets of one permit of [`Smtp::room`].
-const ROOM_UNIT: usize = 16 << 10;
 
 impl Smtp {
     /// The door of a server; without `tls` STARTTLS is not offered.
@@ -76,15 +74,14 @@ impl Smtp {
     }
 
     fn with(services: &Services, tls: Option<TlsAcceptor>, limits: Limits) -> Self {
-        let units = (limits.receiving / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS);
         Self {
+            room: Room::new(limits.receiving, limits.message),
             limits,
             delivery: services.delivery.clone(),
             directory: services.directory.clone(),
             metrics: services.metrics.clone(),
             shutdown: services.shutdown.clone(),
             tls,
-            room: Arc::new(Semaphore::new(units)),
         }
     }
 }
@@ -98,7 +95,7 @@ struct Limits {
     receiving: usize,
     /// Most recipients of a message.
     recipients: usize,
-    /// Errors until a message is accepted.
+    /// Errors until a message is accepted, and refused recipients of a message.
     errors: usize,
     /// Commands that lead to nothing (NOOP, RSET, VRFY, ...) until a message is accepted.
     idle_commands: usize,

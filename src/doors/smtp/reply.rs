@@ -139,6 +139,7 @@ pub(super) fn refusal(refusal: Refusal) -> Reply {
         Refusal::NoSuchUser => NO_SUCH_USER,
         Refusal::OverQuota => reply(452, "4.2.2", "The mailbox is full"),
         Refusal::Forbidden => reply(550, "5.7.1", "The mailbox takes no mail"),
+        Refusal::Unavailable => reply(451, "4.2.0", "The mailbox cannot be used just now"),
     }
 }
 
@@ -160,6 +161,7 @@ pub(super) fn delivery_error(error: &delivery::Error) -> Option<Reply> {
     match error {
         delivery::Error::Loop => Some(reply(554, "5.4.6", "The message is going in circles")),
         delivery::Error::FromNotYours => Some(reply(550, "5.7.1", "The From address is not yours")),
+        delivery::Error::BadFrom => Some(reply(550, "5.6.0", "One From field with an address is needed")),
         delivery::Error::Store(error) => store_error(error),
     }
 }

@@ -11,7 +11,7 @@ use super::command::{Command, CommandError, Mail, Rcpt};
 use super::reply::{self, Reply};
 use super::{Mode, Smtp};
 use crate::delivery::{
-    self, Addressee, Answers, Envelope, Incoming, Place, Receipt, Recipient, Submitter, Trace, Via,
+    self, Addressee, Answers, Envelope, Incoming, Place, Receipt, Recipient, Refusal, Submitter, Trace, Via,
 };
 use crate::directory::{AuthError, Login};
 
@@ -53,6 +53,8 @@ pub(super) struct Session {
     exchange: Option<Exchange>,
     transaction: Option<Transaction>,
     errors: usize,
+    /// Recipients refused in transactions since a message was accepted.
+    refused: usize,
     idle_commands: usize,
     auth_failures: usize,
 }
@@ -67,6 +69,8 @@ struct Transaction {
     envelope: Envelope,
     size: usize,
     recipients: Vec<Recipient>,
+    /// Recipients that were refused.
+    refused: usize,
     /// The message so far, once BDAT has begun.
     chunks: Option<Collector>,
 }
@@ -83,6 +87,7 @@ impl Session {
             exchange: None,
             transaction: None,
             errors: 0,
+            refused: 0,
             idle_commands: 0,
             auth_failures: 0,
         }
@@ -203,7 +208,7 @@ impl Session {
         if self.mode == Mode::Submission && self.may_authenticate() {
             lines.push("AUTH PLAIN LOGIN".into());
         }
-        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"].map(String::from));
+        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN"].map(String::from));
         lines
     }
 
@@ -304,13 +309,23 @@ impl Session {
         if let Some(refused) = refused {
             return self.say(out, refused);
         }
+        // A message to a list of stale addresses may have many; one such after the other tries them out.
+        if self.refused >= self.smtp.limits.errors {
+            reply::write(out, reply::TOO_MANY_ERRORS);
+            return Step::Close;
+        }
         match self.sender_is_allowed(&mail) {
             Ok(None) => {}
             Ok(Some(refused)) => return self.say(out, refused),
             Err(error) => return self.unavailable(&error, out),
         }
-        self.transaction =
-            Some(Transaction { envelope: mail.envelope, size, recipients: Vec::new(), chunks: None });
+        self.transaction = Some(Transaction {
+            envelope: mail.envelope,
+            size,
+            recipients: Vec::new(),
+            refused: 0,
+            chunks: None,
+        });
         self.say(out, reply::SENDER_OK)
     }
 
@@ -333,10 +348,11 @@ impl Session {
         if transaction.chunks.is_some() {
             return self.say(out, reply::CHUNKS_UNDER_WAY);
         }
-        if transaction.recipients.len() >= self.smtp.limits.recipients {
+        let limits = &self.smtp.limits;
+        if transaction.recipients.len() >= limits.recipients || transaction.refused >= limits.errors {
             return self.say(out, reply::TOO_MANY_RECIPIENTS);
         }
-        let smtputf8 = transaction.envelope.smtputf8;
+        let (smtputf8, size) = (transaction.envelope.smtputf8, transaction.size);
         let addressee = match to {
             Rcpt::To(addressee) => addressee,
             Rcpt::Postmaster => match self.smtp.delivery.postmaster() {
@@ -356,19 +372,28 @@ impl Session {
             Ok(place) => place,
             Err(error) => return self.unavailable(&error, out),
         };
+        match self.smtp.delivery.has_room(place, size) {
+            Ok(true) => {}
+            Ok(false) => return self.say(out, reply::refusal(Refusal::OverQuota)),
+            Err(error) => return self.unavailable(&error, out),
+        }
         if let Some(transaction) = &mut self.transaction {
             transaction.recipients.push(Recipient { addressee, place });
         }
         self.say(out, reply::RECIPIENT_OK)
     }
 
-    /// Counted as an error so that addresses cannot be tried out one by one, but not in a server of our own.
+    /// Counted so that addresses cannot be tried out one by one, but not in a server of our own. The good
+    /// recipients of the same message are not lost for that.
     fn refuse_recipient(&mut self, refused: Reply, out: &mut Vec<u8>) -> Step {
-        if self.mode == Mode::Lmtp {
-            reply::write(out, refused);
-            return Step::Line;
+        if self.mode != Mode::Lmtp {
+            self.refused = self.refused.saturating_add(1);
+            if let Some(transaction) = &mut self.transaction {
+                transaction.refused = transaction.refused.saturating_add(1);
+            }
         }
-        self.say(out, refused)
+        reply::write(out, refused);
+        Step::Line
     }
 
     fn unavailable(&mut self, error: &delivery::Error, out: &mut Vec<u8>) -> Step {
@@ -495,7 +520,7 @@ impl Session {
                 return Step::Line;
             }
         };
-        (self.errors, self.idle_commands) = (0, 0);
+        (self.errors, self.refused, self.idle_commands) = (0, 0, 0);
         if self.mode == Mode::Lmtp {
             for verdict in &receipt.verdicts {
                 reply::write(out, verdict.map_or_else(reply::refusal, |()| reply::DELIVERED));

@@ -302,7 +302,7 @@ async fn tls_begins_a_new_session() {
         assert!(ask(&mut tls, line).await.starts_with("250 "));
     }
     assert!(ask(&mut tls, "DATA").await.starts_with("354 "));
-    assert!(ask(&mut tls, "Subject: x\r\n\r\n.").await.starts_with("250 2.0.0 Accepted as "));
+    assert!(ask(&mut tls, "From: anna@example.test\r\n\r\n.").await.starts_with("250 2.0.0 Accepted as "));
     assert_eq!(ask(&mut tls, "QUIT").await, "221 2.0.0 Bye");
     let message = server.town.mail_of(2).remove(0);
     assert!(message.contains(" with ESMTPSA id "), "{message}");
@@ -421,7 +421,7 @@ async fn slow_clients_are_left() {
 
 #[tokio::test]
 async fn messages_share_a_bounded_room() {
-    let (receiving, idle) = (2 * ROOM_UNIT, Duration::from_secs(10));
+    let (receiving, idle) = (32 << 10, Duration::from_secs(10));
     let server = server(Limits { receiving, message: 1 << 20, idle, ..limits() }, None).await;
     let begin = async || {
         let mut client = server.connect(Mode::Mx, "192.0.2.7");
@@ -434,7 +434,7 @@ async fn messages_share_a_bounded_room() {
     let (mut first, mut second) = (begin().await, begin().await);
     let text = format!("{}\r\n", "a".repeat(20_000));
     first.write_all(text.as_bytes()).await.unwrap();
-    while server.smtp.room.available_permits() > 0 {
+    while server.smtp.room.left() > 0 {
         tokio::task::yield_now().await;
     }
     let refused = ask(&mut second, &format!("{text}.")).await;
@@ -445,6 +445,33 @@ async fn messages_share_a_bounded_room() {
     }
     assert!(ask(&mut second, "a\r\n.").await.starts_with("250 "), "the room is given back");
     assert_eq!(server.delivered(), 2);
+}
+
+#[tokio::test]
+async fn bad_recipients_cost_the_good_ones_nothing() {
+    let server = server(limits(), None).await;
+    let mut client = server.connect(Mode::Mx, "192.0.2.7");
+    reply(&mut client).await;
+    ask(&mut client, "EHLO c").await;
+    for round in 0..3 {
+        ask(&mut client, "MAIL FROM:<x@y>").await;
+        assert!(ask(&mut client, "RCPT TO:<anna@example.test>").await.starts_with("250 "));
+        for n in 0..80 {
+            let said = ask(&mut client, &format!("RCPT TO:<nobody{n}@example.test>")).await;
+            assert!(said.starts_with(if n < 5 { "550 5.1.1 " } else { "452 4.5.3 " }), "{said}");
+        }
+        assert!(ask(&mut client, "DATA").await.starts_with("354 "));
+        assert!(ask(&mut client, "x\r\n.").await.starts_with("250 "), "round {round}");
+    }
+    assert_eq!(server.town.mail_of(1).len(), 3);
+    // Without a message in between it is trying out.
+    ask(&mut client, "MAIL FROM:<x@y>").await;
+    for n in 0..5 {
+        ask(&mut client, &format!("RCPT TO:<nobody{n}@example.test>")).await;
+    }
+    ask(&mut client, "RSET").await;
+    assert_eq!(ask(&mut client, "MAIL FROM:<x@y>").await, "421 4.7.0 Too many errors");
+    assert_eq!(read_line(&mut client).await, None);
 }
 
 #[tokio::test]
