@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use wbxml::{BadValue, Element, airsync, airsyncbase, email};
+use wbxml::{Element, airsync, airsyncbase, email};
 
 use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
+use super::super::super::render::{
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, kept_categories, kept_flag,
+};
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
 use super::super::super::state::{self, collection_row};
@@ -345,7 +347,7 @@ fn delete<'g>(
 
 /// Read, Flag and Categories are what a client changes of a message that it did not write.
 /// MS-ASEMAIL §3.1.5.1.
-pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
+pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, TooMuch> {
     let mut edit = Edit::default();
     match data.flag_of(email::READ)? {
         Some(true) => edit.set = edit.set.and(Flags::SEEN),
@@ -359,14 +361,11 @@ pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
         } else {
             edit.clear = edit.clear.and(Flags::FLAGGED);
         }
-        let kept = (status != 0).then(|| wbxml::encode(flag));
+        let kept = (status != 0).then(|| kept_flag(flag)).transpose()?;
         edit.properties.push((FLAG_PROPERTY.to_owned(), kept));
     }
     if let Some(categories) = data.child(email::CATEGORIES) {
-        let names: Vec<&str> = categories.children_of(email::CATEGORY).filter_map(Element::text).collect();
-        // Names into a vector: nothing here can fail.
-        let kept = (!names.is_empty()).then(|| postcard::to_stdvec(&names).unwrap_or_default());
-        edit.properties.push((CATEGORIES_PROPERTY.to_owned(), kept));
+        edit.properties.push((CATEGORIES_PROPERTY.to_owned(), kept_categories(categories)?));
     }
     Ok(edit)
 }

@@ -255,3 +255,24 @@ async fn only_drafts_and_only_from_16_0() {
     assert_eq!(before.answered(add()).await.text_of(airsync::STATUS), Some("6"));
     assert_eq!(sample.folder(Role::Drafts).items + sample.folder(Role::Inbox).items, 0);
 }
+
+#[tokio::test]
+async fn what_does_not_fit_into_a_row_is_refused() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("anna@example.test", "s", "t")).await;
+    let long = "x".repeat(1 << 20);
+    let flag = Element::new(email::FLAG)
+        .with_number(email::STATUS, 2)
+        .with_text(wbxml::tasks::SUBJECT, long.clone());
+    let categories = Element::new(email::CATEGORIES).with_text(email::CATEGORY, long);
+    for marks in [flag, categories] {
+        let marked = Element::new(airsync::APPLICATION_DATA).with(marks.clone());
+        let told = phone.answered(change(&id, marked)).await;
+        assert_eq!(told.text_of(airsync::STATUS), Some("6"));
+        let told = phone.answered(add("c2", data("", "s", "t").with(marks))).await;
+        assert_eq!(told.text_of(airsync::STATUS), Some("6"));
+    }
+    let item = sample.view().item(&sample.folder(Role::Drafts), Uid(1)).unwrap().unwrap();
+    assert_eq!((item.properties.len(), sample.folder(Role::Drafts).items), (0, 1));
+}
