@@ -6,6 +6,7 @@ mod cli;
 mod crash;
 mod device;
 mod docs;
+mod drafts;
 mod eas;
 mod faults;
 mod imap;

@@ -11,7 +11,7 @@ use super::super::super::render::{
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
 use super::super::super::state::{self, collection_row};
-use super::drafts::{self, Plans};
+use super::drafts::{self, Claim, Plans};
 use super::request::{Collection, Command, Kind};
 use crate::clock;
 use crate::mailbox::sync::{self, Given, State};
@@ -53,7 +53,7 @@ pub(super) const BAD_KEY: u8 = 3;
 const PROTOCOL: u16 = 4;
 pub(super) const CONVERSION: u16 = 6;
 pub(super) const NOT_FOUND: u16 = 8;
-const NO_SPACE: u16 = 9;
+pub(super) const NO_SPACE: u16 = 9;
 pub(super) const FOLDERS_CHANGED: u8 = 12;
 
 /// Applies what a request asks of one collection.
@@ -208,6 +208,8 @@ async fn apply_with(
         knew: ready.row.state.cursor,
         device: session.device,
     };
+    let client_wins = ready.wishes.client_wins;
+    let claim = Claim { device: work.device, knew: work.knew, client_wins };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
     row.options = options(&ready.wishes);
     let (eas, acting) = (session.eas.clone(), session.acting());
@@ -218,6 +220,10 @@ async fn apply_with(
         if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
             return Err(Error::Stale);
         }
+        let (folder, commands) = (work.folder, &work.commands);
+        eas.mailbox.within(tx, acting.clone(), work.device, |mail| {
+            work.drafts.check(mail, folder, commands, claim)
+        })?;
         work.drafts.place(&eas, tx)?;
         let (given, responses) =
             eas.mailbox.within(tx, acting.clone(), work.device, |mail| work.run(mail, &row.given))?;
