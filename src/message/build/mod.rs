@@ -9,7 +9,7 @@ mod merge;
 mod trace;
 mod tree;
 
-pub use draft::{Draft, File};
+pub use draft::{Draft, File, Kept};
 pub use dsn::{Action, Dsn, Recipient};
 pub use merge::{Labels, Merge, Mode};
 pub use trace::{
