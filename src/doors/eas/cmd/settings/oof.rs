@@ -2,13 +2,13 @@
 
 use wbxml::{Element, Tag, settings as tags};
 
-use super::super::super::render::{dashed, parse_time};
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
 use super::{CONFLICTING, INVALID, OK, PROTOCOL, status_of};
 use crate::directory::{
     OUT_OF_OFFICE_TEXT_MAX, OutOfOffice, OutOfOfficeMessage, OutOfOfficeState, set_setting, setting,
 };
+use crate::doors::eas::render::{dashed, parse_time};
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
 use crate::message::html::{self, Links};
 
 /// Handles Oof: Get or Set.
