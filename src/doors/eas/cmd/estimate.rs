@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wbxml::{Element, Version, airsync, getitemestimate as tags};
 
 use super::super::ids::folder_id;
-use super::super::render::{Wishes, cut_off, email_cut_off};
+use super::super::render::{Wishes, cut_off, has_filter};
 use super::super::reply::{Failure, Reply, Status};
 use super::super::session::Session;
 use super::super::state;
@@ -109,7 +109,7 @@ fn count(session: &Session, asked: &Asked, most: usize) -> Result<Result<usize, 
     let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
     let filter = asked.filter.unwrap_or(wishes.filter);
     let now = session.eas.mailbox.clock().now();
-    if email_cut_off(filter, now).is_none() && folder.kind == crate::mailbox::Kind::Mail {
+    if !has_filter(&folder, filter, now) {
         let known = filter < 9;
         return Err(if known { Status::ServerError } else { Status::InvalidXml }.into());
     }

@@ -18,4 +18,4 @@ pub(super) use flag::{
     CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, VERB_PROPERTY, Verb, kept_categories, kept_flag,
 };
 pub(super) use time::{dashed, parse as parse_time};
-pub(super) use wishes::{Wishes, cut_off, email_cut_off};
+pub(super) use wishes::{Wishes, cut_off, has_filter};

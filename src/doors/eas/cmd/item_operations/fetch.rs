@@ -69,6 +69,7 @@ async fn fetch(
     };
     let Some((folder, uid)) = named else { return Ok(Err(NOT_FOUND)) };
     let Ok(wishes) = options.map_or(Ok(Wishes::default()), Wishes::parse) else { return Ok(Err(PROTOCOL)) };
+    wishes.check(session.version)?;
     let (reading, mut parts) = (session.clone(), room.parts.take());
     let work = move || {
         let shown = item(&reading, folder, uid, &wishes, parts.as_mut());

@@ -6,7 +6,7 @@ use wbxml::{Element, airsync, airsyncbase, email};
 
 use super::super::super::ids::{item_id, server_id};
 use super::super::super::render::{
-    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, kept_categories, kept_flag,
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
 };
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
@@ -54,6 +54,8 @@ const PROTOCOL: u16 = 4;
 pub(super) const CONVERSION: u16 = 6;
 pub(super) const NOT_FOUND: u16 = 8;
 pub(super) const NO_SPACE: u16 = 9;
+/// A FilterType that the class does not have. MS-ASCMD §2.2.3.68.2.
+const BAD_FILTER: u8 = 4;
 pub(super) const FOLDERS_CHANGED: u8 = 12;
 
 /// Applies what a request asks of one collection.
@@ -65,6 +67,10 @@ pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied
         None | Some(Err(Error::Missing | Error::Denied)) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
         Some(Err(e)) => return Err(e.into()),
     };
+    let now = session.eas.mailbox.clock().now();
+    if asked.wishes.as_ref().is_some_and(|wishes| !has_filter(&folder, wishes.filter, now)) {
+        return Ok(Applied::Failed(BAD_FILTER));
+    }
     if asked.begins() {
         return begin(session, asked, folder).await;
     }

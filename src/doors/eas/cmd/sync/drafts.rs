@@ -350,15 +350,11 @@ impl Plans {
         }
     }
 
-    /// Puts the copies of what was sent into Sent, when the drafts have made room.
+    /// Puts the copies of what was sent into Sent, when the drafts have made room. As with SendMail, nothing is
+    /// sent that leaves no trace: its writer is told that the mailbox is full.
     pub(super) fn keep_copies(&self, tx: &mut MailTx<'_, '_>) -> Result<(), Error> {
         for outgoing in self.made.values().flatten().filter_map(|plan| plan.send.as_ref()) {
-            match outgoing.keep_copy(tx) {
-                Ok(()) => {}
-                // The message is what matters; the draft can still be recovered.
-                Err(Error::OverQuota) => tracing::warn!("no room for the copy of a sent draft"),
-                Err(e) => return Err(e),
-            }
+            outgoing.keep_copy(tx)?;
         }
         Ok(())
     }

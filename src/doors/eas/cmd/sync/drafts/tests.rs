@@ -193,10 +193,15 @@ async fn what_cannot_be_sent_stays() {
     assert_eq!(told.text_of(airsync::STATUS), Some("9"));
     assert_eq!(sample.folder(Role::Drafts).unseen, 1);
     assert_eq!(sample.eas.delivery.queued().unwrap().len(), 0);
-    // A draft that is there already can be sent: it makes room, and its copy may not find any.
-    let sent = phone.sync(vec![change(&id, data("far@other.test", "s", "t")).with_empty(email2::SEND)]).await;
-    assert_eq!(commands(&sent.unwrap(), airsync::DELETE), [id.as_str()]);
-    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+    // A draft makes room for its copy; one that finds none is not sent.
+    let send = |text: &str| change(&id, data("far@other.test", "s", text)).with_empty(email2::SEND);
+    assert_eq!(phone.answered(send("t")).await.text_of(airsync::STATUS), Some("9"));
+    let (mailbox, used) = (sample.eas.mailbox.clone(), 1_000);
+    let room = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.set_quota(owner, Some(used)));
+    room.await.unwrap();
+    let sent = phone.sync(vec![send("u")]).await.unwrap();
+    assert_eq!(commands(&sent, airsync::DELETE), [id.as_str()]);
+    assert_eq!((sample.eas.delivery.queued().unwrap().len(), sample.folder(Role::Sent).items), (1, 1));
 }
 
 #[tokio::test]
@@ -254,6 +259,36 @@ async fn twice_in_one_request() {
     let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
     assert!(sent.contains("Subject: two") && sent.contains("far@other.test"));
     assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn options_that_cannot_be_met() {
+    let sample = Sample::new().await;
+    let phone = Phone::new(&sample, Version::V16_1, Role::Inbox).await;
+    let with = |key: &str, options| {
+        let collection = Element::new(airsync::COLLECTION)
+            .with_text(airsync::SYNC_KEY, key.to_owned())
+            .with_text(airsync::COLLECTION_ID, phone.folder.0.to_string())
+            .with(options);
+        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
+    };
+    let filter = |filter: u8| Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, filter);
+    for key in [phone.key.as_str(), "0"] {
+        for (kind, status) in [(5, "1"), (6, "4"), (8, "4"), (200, "4")] {
+            let told = phone.ask(&with(key, filter(kind))).await;
+            let told = told.as_ref().map_or(Some("1"), |told| told.text_of(airsync::STATUS));
+            assert_eq!(told, Some(status), "{kind} with {key}");
+        }
+    }
+    let part = |kind: u8| {
+        let wanted = Element::new(base::BODY_PART_PREFERENCE).with_number(base::TYPE, kind);
+        with("0", Element::new(airsync::OPTIONS).with(wanted))
+    };
+    let refused = run(&phone.session, Some(&part(1))).await;
+    assert!(matches!(refused, Err(Failure::Common(Status::BodyPartPreferenceTypeNotSupported))));
+    assert!(run(&phone.session, Some(&part(2))).await.is_ok());
+    let before = sample.session(Version::V14_0);
+    assert!(run(&before, Some(&part(1))).await.is_ok(), "there is no such thing");
 }
 
 #[tokio::test]
