@@ -66,6 +66,13 @@ pub(super) struct LocalCopy {
     item: NewItem,
 }
 
+impl LocalCopy {
+    /// Whose it is, by the account's id in the directory.
+    pub(super) fn account(&self) -> u64 {
+        self.account
+    }
+}
+
 /// What the copies of one message have in common.
 pub(super) struct Original<'m> {
     pub(super) parsed: &'m Parsed<'m>,

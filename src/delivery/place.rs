@@ -122,6 +122,7 @@ impl Delivery {
         if !prepared.entries.is_empty() {
             inner.wake_after(tx);
         }
+        inner.place_answers(tx, &prepared.answers, &delivered)?;
         let incoming = &prepared.incoming;
         let verdict = |(recipient, copy): (&Recipient, &Option<usize>)| match (recipient.place, copy) {
             (Place::Remote, _) => Ok(()),

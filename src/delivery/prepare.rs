@@ -12,6 +12,7 @@ use super::error::Error;
 use super::item::Parsed;
 use super::local::{LocalCopy, Original};
 use super::place::{Incoming, Place};
+use super::responder::Answer;
 use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
@@ -34,6 +35,8 @@ pub struct Prepared {
     pub(super) copy_of: Vec<Option<usize>>,
     /// What goes to other servers.
     pub(super) entries: Vec<(Entry, StagedBody)>,
+    /// What those who are away say to it.
+    pub(super) answers: Vec<Answer>,
 }
 
 impl Prepared {
@@ -57,13 +60,16 @@ impl Delivery {
         if trace::hops(&incoming.body) >= usize::try_from(self.inner.config.max_hops).unwrap_or(usize::MAX) {
             return Err(Error::Loop);
         }
-        if incoming.body.len() <= INLINE_MAX {
-            return self.inner.prepare(incoming);
-        }
-        // Staging a large body waits for the disk.
-        let inner = self.inner.clone();
-        let prepared = tokio::task::spawn_blocking(move || inner.prepare(incoming)).await;
-        prepared.unwrap_or(Err(Error::Store(store::Error::Stopped)))
+        let mut prepared = if incoming.body.len() <= INLINE_MAX {
+            self.inner.prepare(incoming)?
+        } else {
+            // Staging a large body waits for the disk.
+            let inner = self.inner.clone();
+            let prepared = tokio::task::spawn_blocking(move || inner.prepare(incoming)).await;
+            prepared.unwrap_or(Err(Error::Store(store::Error::Stopped)))?
+        };
+        prepared.answers = self.answers(&prepared).await;
+        Ok(prepared)
     }
 }
 
@@ -81,7 +87,7 @@ impl Inner {
             Preparing { inner: self, incoming: &incoming, id: &id, now, staged: HashMap::new() };
         let (copies, copy_of) = preparing.copies(&parsed)?;
         let entries = preparing.entries()?;
-        Ok(Prepared { id, now, copies, copy_of, entries, incoming })
+        Ok(Prepared { id, now, copies, copy_of, entries, incoming, answers: Vec::new() })
     }
 
     /// Gives a user's message the fields that it must have and lacks. RFC 6409 §8.2, §8.3.

@@ -44,6 +44,8 @@ const DAY: Millis = 24 * HOUR;
 const THREADS_FOR: Millis = 400 * DAY;
 /// How long a device's ClientIds are kept. The door itself looks at no older ones.
 const CLIENT_IDS_FOR: Millis = 30 * DAY;
+/// How long it is kept that a sender was answered: no longer than that keeps another answer back.
+const ANSWERED_FOR: Millis = 7 * DAY;
 
 /// Keeps order in a store.
 pub struct Keeper {
@@ -68,18 +70,21 @@ enum Task {
     Threads,
     /// ClientIds of old.
     ClientIds,
+    /// Whom one who is away answered.
+    AnsweredSenders,
     /// Bodies that nothing refers to.
     Bodies,
 }
 
 impl Task {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RemovedOwners,
         Self::Expunged,
         Self::Folders,
         Self::Tombstones,
         Self::Threads,
         Self::ClientIds,
+        Self::AnsweredSenders,
         Self::Bodies,
     ];
 
@@ -89,7 +94,7 @@ impl Task {
             Self::Bodies => 10_000,
             Self::RemovedOwners => MINUTE,
             Self::Expunged | Self::Folders => HOUR,
-            Self::Tombstones | Self::Threads | Self::ClientIds => DAY,
+            Self::Tombstones | Self::Threads | Self::ClientIds | Self::AnsweredSenders => DAY,
         }
     }
 }
@@ -120,6 +125,7 @@ enum Work {
     Tombstones(Vec<Tombstone>),
     Threads(Vec<ThreadEntry>),
     ClientIds(Vec<Vec<u8>>),
+    AnsweredSenders(Vec<Vec<u8>>),
 }
 
 impl Keeper {
@@ -253,11 +259,9 @@ impl Keeper {
             Task::Folders => each(mailbox::deleted_folders(&reader, at, before, LOOK)?, Work::Folder),
             Task::Tombstones => some(mailbox::old_tombstones(&reader, at, before, LOOK)?, Work::Tombstones),
             Task::Threads => some(mailbox::old_threads(&reader, at, before, LOOK)?, Work::Threads),
-            Task::ClientIds => {
-                let old = sweep(&reader, Table::SentClientId, at, LOOK, |key, value| {
-                    is_older(value, before).then(|| key.to_vec())
-                });
-                some(old?, Work::ClientIds)
+            Task::ClientIds => some(old_rows(&reader, Table::SentClientId, at, before)?, Work::ClientIds),
+            Task::AnsweredSenders => {
+                some(old_rows(&reader, Table::AnsweredSender, at, before)?, Work::AnsweredSenders)
             }
             Task::Bodies => (Vec::new(), None),
         })
@@ -270,6 +274,7 @@ impl Keeper {
             Task::Tombstones => Millis::from(self.ages.keep_tombstones) * DAY,
             Task::Threads => THREADS_FOR,
             Task::ClientIds => CLIENT_IDS_FOR,
+            Task::AnsweredSenders => ANSWERED_FOR,
             Task::RemovedOwners | Task::Bodies => 0,
         };
         now.saturating_sub(age)
@@ -296,24 +301,28 @@ impl Keeper {
                 let (due, before) = (due.clone(), before(Task::Threads));
                 self.change(move |tx| tx.purge_threads(&due, before).map(|()| false))
             }
-            Work::ClientIds(due) => {
-                let (due, before) = (due.clone(), before(Task::ClientIds));
-                self.change(move |tx| {
-                    for key in due {
-                        if tx.store().get(&key)?.is_some_and(|value| is_older(&value, before)) {
-                            tx.store().delete(key);
-                        }
-                    }
-                    Ok(false)
-                })
-            }
+            Work::ClientIds(due) => self.forget(due, before(Task::ClientIds)),
+            Work::AnsweredSenders(due) => self.forget(due, before(Task::AnsweredSenders)),
         }
     }
 
-    /// What an account's devices had goes first: the owner is the last to tell that there is more.
+    /// Removes rows that begin with a time, those that are still too old.
+    fn forget(&self, due: &[Vec<u8>], before: Millis) -> Result<bool, Error> {
+        let due = due.to_vec();
+        self.change(move |tx| {
+            for key in due {
+                if tx.store().get(&key)?.is_some_and(|value| is_older(&value, before)) {
+                    tx.store().delete(key);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    /// What is kept beside the folders goes first: the owner is the last to tell that there is more.
     fn purge_owner(&self, owner: OwnerId) -> Result<bool, Error> {
         self.change(move |tx| {
-            for table in OF_DEVICES {
+            for table in BESIDE_FOLDERS {
                 let mut keys = Vec::new();
                 tx.store().scan(&Key::of(table).u64(owner.0).range(), Order::Forward, &mut |key, _| {
                     keys.push(key.to_vec());
@@ -343,14 +352,15 @@ impl Keeper {
     }
 }
 
-/// What is kept for each device of an account.
-const OF_DEVICES: [Table; 6] = [
+/// What is kept for an account beside its folders, most of it for each of its devices.
+const BESIDE_FOLDERS: [Table; 7] = [
     Table::Device,
     Table::CollectionState,
     Table::HierarchyState,
     Table::RememberedPing,
     Table::RememberedSync,
     Table::SentClientId,
+    Table::AnsweredSender,
 ];
 
 /// Each thing found is work of its own.
@@ -361,6 +371,16 @@ fn each<T>(swept: Swept<T>, work: fn(T) -> Work) -> (Vec<Work>, Option<Cursor>) 
 /// What was found is done in transactions of [`CHANGE`] each.
 fn some<T: Clone>(swept: Swept<T>, work: fn(Vec<T>) -> Work) -> (Vec<Work>, Option<Cursor>) {
     (swept.found.chunks(CHANGE).map(|some| work(some.to_vec())).collect(), swept.next)
+}
+
+/// Rows of a table that begin with a time and are too old.
+fn old_rows(
+    reader: &impl Read,
+    table: Table,
+    at: Option<&Cursor>,
+    before: Millis,
+) -> Result<Swept<Vec<u8>>, Error> {
+    Ok(sweep(reader, table, at, LOOK, |key, value| is_older(value, before).then(|| key.to_vec()))?)
 }
 
 fn is_older(value: &[u8], before: Millis) -> bool {

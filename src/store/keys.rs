@@ -39,6 +39,7 @@
 //! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
 //! | 61 | queue schedule | time, queue id | - |
+//! | 62 | answered sender | account, digest of the sender | when one who is away answered, and away since when |
 //!
 //! Bodies up to 64 KiB are in the space `Bodies`, keyed by hash alone.
 
@@ -99,6 +100,7 @@ pub enum Table {
     SentClientId = 0x55,
     Queue = 0x60,
     QueueSchedule = 0x61,
+    AnsweredSender = 0x62,
 }
 
 /// Builds one key, part by part.

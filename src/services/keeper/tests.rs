@@ -174,7 +174,15 @@ fn conversations_and_client_ids_out_of_use_are_forgotten() {
     });
     case.keeper.pass();
     assert_eq!(case.rows(Table::SentClientId), 2, "one that cannot be read is of no use");
-    case.days(31);
+    let answered = |n: u64| Key::of(Table::AnsweredSender).u64(7).u64(n).done();
+    case.act(move |tx| {
+        tx.store().put(answered(1), record::encode(1, &(now, now)));
+        tx.store().put(answered(2), record::encode(1, &(now + 5 * DAY, now)));
+        Ok(())
+    });
+    case.days(8);
+    assert_eq!(case.rows(Table::AnsweredSender), 1);
+    case.days(23);
     assert_eq!((case.rows(Table::SentClientId), case.rows(Table::Thread)), (1, 1));
     case.days(370);
     assert_eq!((case.rows(Table::SentClientId), case.rows(Table::Thread)), (0, 0));
@@ -193,7 +201,7 @@ fn nothing_is_left_of_a_removed_owner() {
     }
     case.add(case.inbox(OWNER), "mine");
     case.act(move |tx| {
-        for table in OF_DEVICES {
+        for table in BESIDE_FOLDERS {
             for owner in [OWNER, other] {
                 for n in 0..CHANGE as u64 + 3 {
                     let value = record::encode(1, &(1_900_000_000_000_i64, n));
@@ -208,7 +216,7 @@ fn nothing_is_left_of_a_removed_owner() {
     case.check();
     assert_eq!(case.rows(Table::RemovedOwner), 0);
     assert_eq!((case.rows(Table::Owner), case.rows(Table::Item), case.rows(Table::Expunged)), (1, 1, 0));
-    for table in OF_DEVICES {
+    for table in BESIDE_FOLDERS {
         assert_eq!(case.rows(table), CHANGE + 3, "{table:?}");
     }
     case.days(1);
