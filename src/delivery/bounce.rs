@@ -158,7 +158,7 @@ fn returned<'r>(report: &Report<'r>) -> (Ret, Cow<'r, [u8]>) {
 }
 
 /// The header of a message, with its last line end and without the empty line.
-pub(super) fn header(message: &[u8]) -> &[u8] {
+fn header(message: &[u8]) -> &[u8] {
     let mut end = 0_usize;
     for line in message.split_inclusive(|&b| b == b'\n') {
         if line == b"\r\n" || line == b"\n" {

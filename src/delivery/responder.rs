@@ -20,7 +20,7 @@ use super::local::{LocalCopy, Original, locate};
 use super::place::Place;
 use super::prepare::Prepared;
 use super::trace::{self, Trace};
-use super::{Delivery, Inner, bounce};
+use super::{Delivery, Inner};
 use crate::clock::{self, Millis};
 use crate::directory::{self, Account, AccountId, OutOfOffice, OutOfOfficeMessage};
 use crate::mailbox::sync::{Position, View as _};
@@ -144,8 +144,7 @@ impl Inner {
     }
 
     fn compose(self: &Arc<Self>, asked: &Asked, away: &[Away]) -> Result<Vec<Answer>, Error> {
-        // Nothing below the header matters.
-        let message = message::parse(bounce::header(&asked.message));
+        let message = message::parse(header(&asked.message));
         let read = self.store.read()?;
         let place = locate(&read, &asked.sender)?;
         if place == Place::Nowhere || !wants_answer(&message) {
@@ -293,6 +292,13 @@ impl Answered {
             kept.period == self.period && (0..ANSWERED_FOR).contains(&self.at.saturating_sub(kept.at))
         }))
     }
+}
+
+/// The header of a message: nothing below it matters to an answer.
+fn header(message: &[u8]) -> &[u8] {
+    let lines = message.split_inclusive(|&b| b == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let end = lines.map(<[u8]>::len).fold(0, usize::saturating_add);
+    message.get(..end).unwrap_or_default()
 }
 
 fn row(account: AccountId, sender: &Address) -> Vec<u8> {
