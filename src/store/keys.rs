@@ -13,6 +13,7 @@
 //! | 16 | app password | account, id | its verifier and label |
 //! | 17 | setting | account, name | e.g. the out-of-office message |
 //! | 18 | directory word | domain, folded word, 0, account | -; for search in the address list |
+//! | 19 | answered sender | account, digest of the sender | when one who is away answered, and away since when |
 //! | 20 | owner | owner | counters: modseq, quota, items |
 //! | 21 | folder | folder | the folder |
 //! | 22 | folder name | owner, parent (0 at the top), folded name | folder |
@@ -39,7 +40,6 @@
 //! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
 //! | 61 | queue schedule | time, queue id | - |
-//! | 62 | answered sender | account, digest of the sender | when one who is away answered, and away since when |
 //!
 //! Bodies up to 64 KiB are in the space `Bodies`, keyed by hash alone.
 
@@ -74,6 +74,7 @@ pub enum Table {
     AppPassword = 0x16,
     Setting = 0x17,
     DirectoryWord = 0x18,
+    AnsweredSender = 0x19,
     Owner = 0x20,
     Folder = 0x21,
     FolderName = 0x22,
@@ -100,7 +101,6 @@ pub enum Table {
     SentClientId = 0x55,
     Queue = 0x60,
     QueueSchedule = 0x61,
-    AnsweredSender = 0x62,
 }
 
 /// Builds one key, part by part.
