@@ -70,7 +70,7 @@ enum Task {
     Threads,
     /// ClientIds of old.
     ClientIds,
-    /// Whom one who is away answered.
+    /// Whom those answered who were away, accounts that are gone included.
     AnsweredSenders,
     /// Bodies that nothing refers to.
     Bodies,
@@ -319,10 +319,10 @@ impl Keeper {
         })
     }
 
-    /// What is kept beside the folders goes first: the owner is the last to tell that there is more.
+    /// What an account's devices had goes first: the owner is the last to tell that there is more.
     fn purge_owner(&self, owner: OwnerId) -> Result<bool, Error> {
         self.change(move |tx| {
-            for table in BESIDE_FOLDERS {
+            for table in OF_DEVICES {
                 let mut keys = Vec::new();
                 tx.store().scan(&Key::of(table).u64(owner.0).range(), Order::Forward, &mut |key, _| {
                     keys.push(key.to_vec());
@@ -352,15 +352,14 @@ impl Keeper {
     }
 }
 
-/// What is kept for an account beside its folders, most of it for each of its devices.
-const BESIDE_FOLDERS: [Table; 7] = [
+/// What is kept for each device of an account.
+const OF_DEVICES: [Table; 6] = [
     Table::Device,
     Table::CollectionState,
     Table::HierarchyState,
     Table::RememberedPing,
     Table::RememberedSync,
     Table::SentClientId,
-    Table::AnsweredSender,
 ];
 
 /// Each thing found is work of its own.

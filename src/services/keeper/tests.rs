@@ -201,7 +201,7 @@ fn nothing_is_left_of_a_removed_owner() {
     }
     case.add(case.inbox(OWNER), "mine");
     case.act(move |tx| {
-        for table in BESIDE_FOLDERS {
+        for table in OF_DEVICES {
             for owner in [OWNER, other] {
                 for n in 0..CHANGE as u64 + 3 {
                     let value = record::encode(1, &(1_900_000_000_000_i64, n));
@@ -216,7 +216,7 @@ fn nothing_is_left_of_a_removed_owner() {
     case.check();
     assert_eq!(case.rows(Table::RemovedOwner), 0);
     assert_eq!((case.rows(Table::Owner), case.rows(Table::Item), case.rows(Table::Expunged)), (1, 1, 0));
-    for table in BESIDE_FOLDERS {
+    for table in OF_DEVICES {
         assert_eq!(case.rows(table), CHANGE + 3, "{table:?}");
     }
     case.days(1);
