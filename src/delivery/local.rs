@@ -62,15 +62,9 @@ fn only_store(error: directory::Error) -> store::Error {
 pub(super) struct LocalCopy {
     /// Whose Inbox; `None` when the account has none any more.
     inbox: Option<FolderId>,
-    account: u64,
+    /// The account's id in the directory.
+    pub(super) account: u64,
     item: NewItem,
-}
-
-impl LocalCopy {
-    /// Whose it is, by the account's id in the directory.
-    pub(super) fn account(&self) -> u64 {
-        self.account
-    }
 }
 
 /// What the copies of one message have in common.

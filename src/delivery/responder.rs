@@ -1,9 +1,9 @@
 //! Answers for those who are away: the out-of-office message of an account, with the care that RFC 3834 and
 //! RFC 5230 ask for.
 //!
-//! Whether a message is answered is worked out before its transaction. In that, the answer is placed with
-//! the copy that it is about, and a row says that this sender has had one: the same sender gets none for a
-//! week, unless the owner went away anew.
+//! Whether a message is answered is worked out before its transaction. In that, the answer is queued with the
+//! copy that it is about, and a row says that this sender has had one: the same sender gets none for a week,
+//! unless the owner went away anew.
 
 use std::sync::Arc;
 
@@ -15,8 +15,7 @@ use super::address::Address;
 use super::entry::{self, Entry};
 use super::envelope::{Addressee, Envelope, Notify};
 use super::error::{Error, Refusal};
-use super::item::Parsed;
-use super::local::{LocalCopy, Original, locate};
+use super::local::locate;
 use super::place::Place;
 use super::prepare::Prepared;
 use super::trace::{self, Trace};
@@ -69,13 +68,8 @@ pub(super) struct Answer {
     /// The row that will say that the sender has had it.
     row: Vec<u8>,
     answered: Answered,
-    way: Way,
-}
-
-/// Where an answer goes.
-enum Way {
-    Local(Box<LocalCopy>),
-    Remote(Box<Entry>, StagedBody),
+    entry: Box<Entry>,
+    body: StagedBody,
 }
 
 /// That a sender was answered.
@@ -107,10 +101,11 @@ impl Delivery {
         let Some(sender) = prepared.incoming.envelope.sender.clone().filter(|s| !is_of_a_program(s)) else {
             return Vec::new();
         };
-        let answers = match self.inner.away(prepared) {
+        let now = self.inner.clock.now();
+        let answers = match self.inner.away(prepared, now) {
             Ok(away) if away.is_empty() => return Vec::new(),
             Ok(away) => {
-                let asked = Asked { sender, message: prepared.incoming.body.clone(), now: prepared.now };
+                let asked = Asked { sender, message: prepared.incoming.body.clone(), now };
                 let inner = self.inner.clone();
                 let composed = tokio::task::spawn_blocking(move || inner.compose(&asked, &away)).await;
                 composed.unwrap_or(Err(Error::Store(store::Error::Stopped)))
@@ -126,13 +121,13 @@ impl Delivery {
 
 impl Inner {
     /// Which of those who get a copy are away.
-    fn away(&self, prepared: &Prepared) -> Result<Vec<Away>, Error> {
+    fn away(&self, prepared: &Prepared, now: Millis) -> Result<Vec<Away>, Error> {
         let read = self.store.read()?;
         let mut away = Vec::new();
-        for (copy, account) in prepared.copies.iter().map(LocalCopy::account).enumerate() {
+        for (copy, account) in prepared.copies.iter().map(|copy| copy.account).enumerate() {
             let account = AccountId(account);
             match directory::setting::<OutOfOffice>(&read, account, OutOfOffice::SETTING) {
-                Ok(Some(setting)) if setting.is_away(prepared.now) => {
+                Ok(Some(setting)) if setting.is_away(now) => {
                     away.push(Away { copy, account, setting });
                 }
                 Ok(_) => {}
@@ -166,8 +161,8 @@ impl Inner {
             }
             let said = self.said(away, place, &asked.sender)?;
             if said.enabled && !said.text.trim().is_empty() {
-                let way = self.way(asked, place, &account, &original, said)?;
-                answers.push(Answer { copy: away.copy, row, answered, way });
+                let (entry, body) = self.entry(asked, &account, &original, said)?;
+                answers.push(Answer { copy: away.copy, row, answered, entry: Box::new(entry), body });
             }
         }
         Ok(answers)
@@ -219,64 +214,42 @@ impl Inner {
         Ok(false)
     }
 
-    /// Writes an answer and makes it ready for where it goes: nobody hears of it when it fails.
-    fn way(
+    /// Writes an answer, to be sent by the queue, whoever gets it: nobody hears of it when it fails.
+    fn entry(
         self: &Arc<Self>,
         asked: &Asked,
-        place: Place,
         account: &Account,
         original: &MailRecord<'_>,
         said: &OutOfOfficeMessage,
-    ) -> Result<Way, Error> {
+    ) -> Result<(Entry, StagedBody), Error> {
         let (sender, now) = (&asked.sender, asked.now);
         let id = self.message_name(now);
         let unique = clock::random().map_err(|e| store::Error::Io(e.to_string()))?;
         let message_id = format!("{id}.away@{}", self.config.hostname);
         let body = write(asked, account, original, said, &message_id, u128::from_be_bytes(unique));
         let received = trace::received(&Trace::default(), &self.config.hostname, &id, Some(sender), now);
-        match place {
-            Place::Account { account, domain } => {
-                let staged = self.store.stage_body(&self.store.body_key(domain), &body)?;
-                let original = Original { parsed: &Parsed::of(&body), sender: None, now };
-                let copy = self.local_copy(&original, account, sender, &received, staged)?;
-                Ok(Way::Local(Box::new(copy)))
-            }
-            Place::Remote | Place::Nowhere => {
-                let staged = self.store.stage_body(&self.store.body_key(account.domain.0), &body)?;
-                let smtputf8 = !sender.is_ascii() || !account.address.to_string().is_ascii();
-                let to = Addressee { notify: Some(Notify::NEVER), ..Addressee::new(sender.clone()) };
-                let envelope = Envelope { smtputf8, ..Envelope::default() };
-                let mut entry = Entry::new(envelope, vec![to], self.routes.destination(sender), now);
-                entry.describe(received.into_bytes(), &staged, &body);
-                Ok(Way::Remote(Box::new(entry), staged))
-            }
-        }
+        let staged = self.store.stage_body(&self.store.body_key(account.domain.0), &body)?;
+        let smtputf8 = !sender.is_ascii() || !account.address.to_string().is_ascii();
+        let to = Addressee { notify: Some(Notify::NEVER), ..Addressee::new(sender.clone()) };
+        let envelope = Envelope { smtputf8, ..Envelope::default() };
+        let mut entry = Entry::new(envelope, vec![to], self.routes.destination(sender), now);
+        entry.describe(received.into_bytes(), &staged, &body);
+        Ok((entry, staged))
     }
 
-    /// Places the answers to a message whose copies were delivered, those that are still due.
+    /// Queues the answers to a message whose copies were delivered, those that are still due.
     pub(super) fn place_answers(
         self: &Arc<Self>,
         tx: &mut Tx<'_>,
         answers: &[Answer],
         delivered: &[Result<(), Refusal>],
     ) -> Result<(), store::Error> {
-        for Answer { copy, row, answered, way } in answers {
+        for Answer { copy, row, answered, entry, body } in answers {
             let has_copy = delivered.get(*copy).is_some_and(Result::is_ok);
-            if !has_copy || answered.is_known(&*tx, row)? {
-                continue;
-            }
-            tx.put(row.clone(), record::encode(VERSION, answered));
-            match way {
-                Way::Local(copy) => {
-                    let verdicts = self.deliver(tx, std::iter::once(&**copy))?;
-                    if let Some(refusal) = verdicts.into_iter().find_map(Result::err) {
-                        tracing::warn!(%refusal, "the answer of one who is away cannot be delivered");
-                    }
-                }
-                Way::Remote(entry, body) => {
-                    entry::insert(tx, entry, body)?;
-                    self.wake_after(tx);
-                }
+            if has_copy && !answered.is_known(&*tx, row)? {
+                tx.put(row.clone(), record::encode(VERSION, answered));
+                entry::insert(tx, entry, body)?;
+                self.wake_after(tx);
             }
         }
         Ok(())
