@@ -78,7 +78,8 @@ fn only_store(error: directory::Error) -> store::Error {
 pub(super) struct LocalCopy {
     /// Whose Inbox, or why it has none to be put into.
     inbox: Result<FolderId, Refusal>,
-    account: u64,
+    /// The account's id in the directory.
+    pub(super) account: u64,
     item: NewItem,
 }
 

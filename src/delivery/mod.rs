@@ -23,6 +23,7 @@ mod place;
 mod prepare;
 mod queue;
 mod report;
+mod responder;
 mod route;
 mod schedule;
 mod seven_bit;

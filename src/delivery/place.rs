@@ -149,6 +149,7 @@ impl Inner {
         if !prepared.entries.is_empty() {
             self.wake_after(tx);
         }
+        self.place_answers(tx, &prepared.answers, &delivered)?;
         let incoming = &prepared.incoming;
         let verdict = |(recipient, copy): (&Recipient, &Option<usize>)| match (recipient.place, copy) {
             (Place::Remote, _) => Ok(()),

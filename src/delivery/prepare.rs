@@ -13,6 +13,7 @@ use super::error::Error;
 use super::item::Parsed;
 use super::local::{Copies, Original};
 use super::place::{Answers, Incoming, Place, Recipient};
+use super::responder::Answer;
 use super::trace;
 use super::{Delivery, Inner};
 use crate::clock::Millis;
@@ -35,6 +36,8 @@ pub struct Prepared {
     /// An entry of the queue, without its recipients, for those that turn out to be refused when nobody can
     /// be told any more, and for reports of success; `None` when there can be no such.
     pub(super) leftover: Option<(Entry, StagedBody)>,
+    /// What those who are away say to it.
+    pub(super) answers: Vec<Answer>,
 }
 
 impl Prepared {
@@ -58,13 +61,16 @@ impl Delivery {
         if trace::hops(&incoming.body) >= usize::try_from(self.inner.config.max_hops).unwrap_or(usize::MAX) {
             return Err(Error::Loop);
         }
-        if incoming.body.len() <= INLINE_MAX {
-            return self.inner.prepare(incoming);
-        }
-        // Staging a large body waits for the disk.
-        let inner = self.inner.clone();
-        let prepared = tokio::task::spawn_blocking(move || inner.prepare(incoming)).await;
-        prepared.unwrap_or(Err(Error::Store(store::Error::Stopped)))
+        let mut prepared = if incoming.body.len() <= INLINE_MAX {
+            self.inner.prepare(incoming)?
+        } else {
+            // Staging a large body waits for the disk.
+            let inner = self.inner.clone();
+            let prepared = tokio::task::spawn_blocking(move || inner.prepare(incoming)).await;
+            prepared.unwrap_or(Err(Error::Store(store::Error::Stopped)))?
+        };
+        prepared.answers = self.answers(&prepared).await;
+        Ok(prepared)
     }
 }
 
@@ -83,7 +89,7 @@ impl Inner {
         let copies = preparing.copies(&parsed)?;
         let entries = preparing.entries()?;
         let leftover = preparing.leftover()?;
-        Ok(Prepared { id, copies, entries, leftover, incoming })
+        Ok(Prepared { id, copies, entries, leftover, incoming, answers: Vec::new() })
     }
 
     /// Gives a user's message the fields that it must have and lacks. RFC 6409 §8.2, §8.3.

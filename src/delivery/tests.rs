@@ -16,6 +16,8 @@ use crate::config::{Smarthost, SmarthostTls};
 use crate::store::Store;
 use crate::store::keys::{Key, Table as Rows};
 
+mod away;
+
 const MINUTE: i64 = 60_000;
 
 struct World {

@@ -1,4 +1,4 @@
-//! The out-of-office message of an account, a setting that several doors show and delivery obeys.
+//! The out-of-office message of an account: a setting that doors show and by which delivery answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ pub const OUT_OF_OFFICE_TEXT_MAX: usize = 32 << 10;
 pub struct OutOfOffice {
     /// Whether anything is answered.
     pub state: OutOfOfficeState,
+    /// When the owner said so: each sender is answered anew in each such period.
+    pub since: Millis,
     /// To senders of this server.
     pub internal: OutOfOfficeMessage,
     /// To others whom the owner knows.
@@ -44,7 +46,7 @@ pub enum OutOfOfficeState {
 pub struct OutOfOfficeMessage {
     /// Whether these senders get it.
     pub enabled: bool,
-    /// The text, as the owner wrote it. HTML is not sanitised yet.
+    /// The text, as the owner wrote it. HTML is not sanitised: it is sent as everything its owner writes is.
     pub text: String,
     /// Whether the text is HTML.
     pub is_html: bool,
@@ -53,6 +55,13 @@ pub struct OutOfOfficeMessage {
 impl OutOfOffice {
     /// The name of the setting.
     pub const SETTING: &str = "out-of-office";
+
+    /// Takes over when anything is answered, as the owner says at `now`.
+    pub fn set_state(&mut self, state: OutOfOfficeState, now: Millis) {
+        if self.state != state {
+            *self = Self { state, since: now, ..std::mem::take(self) };
+        }
+    }
 
     /// Whether the owner is away at `now`.
     pub fn is_away(&self, now: Millis) -> bool {
@@ -76,6 +85,10 @@ mod tests {
         assert_eq!([4, 5, 6, 7].map(|now| away.is_away(now)), [false, true, true, false]);
         away.state = OutOfOfficeState::On;
         assert!(away.is_away(5));
+        away.set_state(OutOfOfficeState::On, 9);
+        assert_eq!(away.since, 0, "nothing new");
+        away.set_state(OutOfOfficeState::Off, 9);
+        assert_eq!((away.since, away.is_away(9)), (9, false));
         let text = serde_json::to_string(&away).unwrap();
         assert_eq!(serde_json::from_str::<OutOfOffice>(&text).unwrap(), away);
         assert_eq!(serde_json::from_str::<OutOfOffice>("{}").unwrap(), OutOfOffice::default());

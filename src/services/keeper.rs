@@ -47,6 +47,8 @@ const DAY: Millis = 24 * HOUR;
 const THREADS_FOR: Millis = 400 * DAY;
 /// How long a device's ClientIds are kept. The door itself looks at no older ones.
 const CLIENT_IDS_FOR: Millis = 30 * DAY;
+/// How long it is kept that a sender was answered: no longer than that keeps another answer back.
+const ANSWERED_FOR: Millis = 7 * DAY;
 
 /// Keeps order in a store.
 pub struct Keeper {
@@ -75,12 +77,14 @@ enum Task {
     Seen,
     /// What devices keep of folders that are gone.
     States,
+    /// Whom those answered who were away, accounts that are gone included.
+    AnsweredSenders,
     /// Bodies that nothing refers to.
     Bodies,
 }
 
 impl Task {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::RemovedOwners,
         Self::Expunged,
         Self::Folders,
@@ -89,6 +93,7 @@ impl Task {
         Self::ClientIds,
         Self::Seen,
         Self::States,
+        Self::AnsweredSenders,
         Self::Bodies,
     ];
 
@@ -98,7 +103,12 @@ impl Task {
             Self::Bodies => 10_000,
             Self::RemovedOwners => MINUTE,
             Self::Expunged | Self::Folders => HOUR,
-            Self::Tombstones | Self::Threads | Self::ClientIds | Self::Seen | Self::States => DAY,
+            Self::Tombstones
+            | Self::Threads
+            | Self::ClientIds
+            | Self::AnsweredSenders
+            | Self::Seen
+            | Self::States => DAY,
         }
     }
 }
@@ -129,6 +139,7 @@ enum Work {
     Tombstones(Vec<Tombstone>),
     Threads(Vec<ThreadEntry>),
     ClientIds(Vec<Vec<u8>>),
+    AnsweredSenders(Vec<Vec<u8>>),
     Leftovers(Vec<Leftover>),
 }
 
@@ -285,11 +296,9 @@ impl Keeper {
             Task::Folders => each(mailbox::deleted_folders(&reader, at, before, LOOK)?, Work::Folder),
             Task::Tombstones => some(mailbox::old_tombstones(&reader, at, before, LOOK)?, Work::Tombstones),
             Task::Threads => some(mailbox::old_threads(&reader, at, before, LOOK)?, Work::Threads),
-            Task::ClientIds => {
-                let old = sweep(&reader, Table::SentClientId, at, LOOK, |key, value| {
-                    is_older(value, before).then(|| key.to_vec())
-                });
-                some(old?, Work::ClientIds)
+            Task::ClientIds => some(old_rows(&reader, Table::SentClientId, at, before)?, Work::ClientIds),
+            Task::AnsweredSenders => {
+                some(old_rows(&reader, Table::AnsweredSender, at, before)?, Work::AnsweredSenders)
             }
             Task::Seen => some(mailbox::seen_by_nobody(&reader, at, LOOK)?, Work::Leftovers),
             Task::States => some(mailbox::states_of_nothing(&reader, at, LOOK)?, Work::Leftovers),
@@ -304,6 +313,7 @@ impl Keeper {
             Task::Tombstones => Millis::from(self.ages.keep_tombstones) * DAY,
             Task::Threads => THREADS_FOR,
             Task::ClientIds => CLIENT_IDS_FOR,
+            Task::AnsweredSenders => ANSWERED_FOR,
             Task::RemovedOwners | Task::Seen | Task::States | Task::Bodies => 0,
         };
         now.saturating_sub(age)
@@ -334,18 +344,22 @@ impl Keeper {
                 let due = due.clone();
                 self.change(move |tx| tx.purge_leftovers(&due).map(|()| false))
             }
-            Work::ClientIds(due) => {
-                let (due, before) = (due.clone(), before(Task::ClientIds));
-                self.change(move |tx| {
-                    for key in due {
-                        if tx.store().get(&key)?.is_some_and(|value| is_older(&value, before)) {
-                            tx.store().delete(key);
-                        }
-                    }
-                    Ok(false)
-                })
-            }
+            Work::ClientIds(due) => self.forget(due, before(Task::ClientIds)),
+            Work::AnsweredSenders(due) => self.forget(due, before(Task::AnsweredSenders)),
         }
+    }
+
+    /// Removes rows that begin with a time, those that are still too old.
+    fn forget(&self, due: &[Vec<u8>], before: Millis) -> Result<bool, Error> {
+        let due = due.to_vec();
+        self.change(move |tx| {
+            for key in due {
+                if tx.store().get(&key)?.is_some_and(|value| is_older(&value, before)) {
+                    tx.store().delete(key);
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// What an account's devices had goes first: the owner is the last to tell that there is more.
@@ -395,6 +409,16 @@ fn each<T>(swept: Swept<T>, work: fn(T) -> Work) -> (Vec<Work>, Option<Cursor>) 
 /// What was found is done in transactions of [`CHANGE`] each.
 fn some<T: Clone>(swept: Swept<T>, work: fn(Vec<T>) -> Work) -> (Vec<Work>, Option<Cursor>) {
     (swept.found.chunks(CHANGE).map(|some| work(some.to_vec())).collect(), swept.next)
+}
+
+/// Rows of a table that begin with a time and are too old.
+fn old_rows(
+    reader: &impl Read,
+    table: Table,
+    at: Option<&Cursor>,
+    before: Millis,
+) -> Result<Swept<Vec<u8>>, Error> {
+    Ok(sweep(reader, table, at, LOOK, |key, value| is_older(value, before).then(|| key.to_vec()))?)
 }
 
 fn is_older(value: &[u8], before: Millis) -> bool {

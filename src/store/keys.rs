@@ -13,6 +13,7 @@
 //! | 16 | app password | account, id | its verifier and label |
 //! | 17 | setting | account, name | e.g. the out-of-office message |
 //! | 18 | directory word | domain, folded word, 0, account | -; for search in the address list |
+//! | 19 | answered sender | account, digest of the sender | when one who is away answered, and away since when |
 //! | 20 | owner | owner | counters: modseq, quota, items |
 //! | 21 | folder | folder | the folder |
 //! | 22 | folder name | owner, parent (0 at the top), folded name | folder |
@@ -75,6 +76,7 @@ pub enum Table {
     AppPassword = 0x16,
     Setting = 0x17,
     DirectoryWord = 0x18,
+    AnsweredSender = 0x19,
     Owner = 0x20,
     Folder = 0x21,
     FolderName = 0x22,

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod away;
 mod cli;
 mod crash;
 mod device;
 mod docs;
+mod drafts;
 mod eas;
 mod faults;
 mod imap;

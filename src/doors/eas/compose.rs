@@ -18,10 +18,10 @@ use super::ids::{folder_id, item_id, of_long_id};
 use super::outbox::{Outgoing, blocking, unique};
 use super::render::{VERB_PROPERTY, Verb};
 use super::reply::{Failure, Reply, Status};
-use super::session::Session;
+use super::session::{Eas, Session};
 use super::state::{self, device_row};
 use crate::clock::Millis;
-use crate::mailbox::{Edit, Error, Flags, FolderId, Kind, Knew, Origin, Uid};
+use crate::mailbox::{Acting, Edit, Error, Flags, FolderId, Kind, Knew, Origin, Uid};
 use crate::message::build::{Labels, Merge, Mode};
 use crate::store::keys::{Key, Table};
 use crate::store::{self, Order, Read, Tx};
@@ -72,6 +72,22 @@ pub(super) struct Original {
     uid: Uid,
     /// The whole message.
     pub(super) message: Bytes,
+}
+
+impl Original {
+    fn read(eas: &Eas, acting: Acting, folder: FolderId, uid: Uid) -> Result<Self, Failure> {
+        let mailbox = &eas.mailbox;
+        let view = mailbox.view(acting)?;
+        // A folder that may not be read is as good as none.
+        let folder = match view.readable(folder) {
+            Ok(folder) if folder.kind == Kind::Mail => folder,
+            Ok(_) | Err(Error::Missing | Error::Denied) => return Err(Status::ItemNotFound.into()),
+            Err(e) => return Err(e.into()),
+        };
+        let item = view.item(&folder, uid)?.ok_or(Status::ItemNotFound)?;
+        let message = mailbox.message(&view, &folder, &item)?;
+        Ok(Self { folder: folder.id, uid, message })
+    }
 }
 
 impl Request {
@@ -129,19 +145,10 @@ impl Request {
     }
 
     /// The message that the request is about. Status 150 if there is none.
-    pub(super) fn original(&self, session: &Session) -> Result<Original, Failure> {
+    pub(super) async fn original(&self, session: &Session) -> Result<Original, Failure> {
         let Some(Source::Item(folder, uid)) = self.source else { return Err(Status::ItemNotFound.into()) };
-        let mailbox = &session.eas.mailbox;
-        let view = mailbox.view(session.acting())?;
-        // A folder that may not be read is as good as none.
-        let folder = match view.readable(folder) {
-            Ok(folder) if folder.kind == Kind::Mail => folder,
-            Ok(_) | Err(Error::Missing | Error::Denied) => return Err(Status::ItemNotFound.into()),
-            Err(e) => return Err(e.into()),
-        };
-        let item = view.item(&folder, uid)?.ok_or(Status::ItemNotFound)?;
-        let message = mailbox.message(&view, &folder, &item)?;
-        Ok(Original { folder: folder.id, uid, message })
+        let (eas, acting) = (session.eas.clone(), session.acting());
+        session.eas.blocking(move || Original::read(&eas, acting, folder, uid)).await
     }
 
     /// Sends a message, and notes at the original what was done with it.

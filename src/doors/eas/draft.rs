@@ -13,7 +13,7 @@ use super::ids::{FileReference, file_reference};
 use super::outbox::from_field;
 use crate::directory::Account;
 use crate::mailbox::{FolderId, Uid};
-use crate::message::build::{Draft, File, address_field, message_id, text_field, without_fields};
+use crate::message::build::{Draft, File, Kept, address_field, message_id, text_field, without_fields};
 use crate::message::date::{self, Date};
 use crate::message::record::NativeBody;
 use crate::message::{self, MailRecord, Message, Tree, body, html, limits, parse, parse_addresses, select};
@@ -207,7 +207,7 @@ impl Changes {
             (Some(message), Some((_, folder, uid))) => kept_files(message, folder, uid, &self.removed)?,
             _ => Vec::new(),
         };
-        let files = kept.iter().chain(&self.added).map(|file| File {
+        let files = self.added.iter().map(|file| File {
             name: &file.name,
             content_type: &file.content_type,
             content_id: file.content_id.as_deref(),
@@ -216,6 +216,7 @@ impl Changes {
         let draft = Draft {
             text: Some(&text),
             html: html.as_deref(),
+            kept,
             files: files.collect(),
             unique: writer.unique,
             ..Draft::default()
@@ -310,12 +311,12 @@ fn addresses(list: &str) -> Vec<message::Address<'static>> {
 
 /// The attachments of a draft but those that are removed. An attachment that is to be removed and is not
 /// there is an error.
-fn kept_files(
-    message: &Message<'_>,
+fn kept_files<'m>(
+    message: &'m Message<'m>,
     folder: FolderId,
     uid: Uid,
     removed: &[FileReference],
-) -> Result<Vec<NewFile>, u16> {
+) -> Result<Vec<Kept<'m>>, u16> {
     let mut gone = Vec::with_capacity(removed.len());
     for file in removed {
         let found = message.find(&file.path).filter(|_| file.folder == folder && file.uid == uid);
@@ -326,19 +327,7 @@ fn kept_files(
         return Err(CONVERSION);
     }
     let kept = files.into_iter().filter(|index| !gone.contains(index));
-    Ok(kept
-        .filter_map(|index| {
-            let part = message.parts().get(index)?;
-            let id = message.field(part, "Content-ID").map(message::header::raw_text);
-            let id = id.map(|id| id.trim_matches(['<', '>']).to_owned()).filter(|id| !id.is_empty());
-            Some(NewFile {
-                name: select::file_name(message, index),
-                content_type: format!("{}/{}", part.media_type, part.subtype),
-                content_id: id,
-                data: message.decoded(part),
-            })
-        })
-        .collect())
+    Ok(kept.map(|part| Kept { message, part }).collect())
 }
 
 /// The HTML of a draft as its writer left it.

@@ -4,9 +4,9 @@
 //! until it uses one of the keys that were given for N, so a lost answer can be asked for again, and a
 //! command in a repeated request is recognised by its digest. MS-ASCMD §2.2.3.181.1, §3.1.5.9.
 
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use super::state;
 use crate::mailbox::FolderId;
 use crate::mailbox::sync::SyncKey;
 
@@ -185,7 +185,7 @@ pub(super) fn digest_of(parts: &[&str]) -> u64 {
         text.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         text.extend_from_slice(part.as_bytes());
     }
-    digest(&SHA256, &text).as_ref().first_chunk().map_or(0, |short| u64::from_be_bytes(*short))
+    state::digest(&text)
 }
 
 fn look(name: &str, kind: u8) -> u64 {

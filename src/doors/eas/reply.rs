@@ -77,6 +77,7 @@ pub enum Status {
     ItemsLostAfterMove = 153,
     FailureInMoveOperation = 154,
     InvalidDestinationFolder = 156,
+    BodyPartPreferenceTypeNotSupported = 164,
     DeviceInformationRequired = 165,
     InvalidAccountId = 166,
     NoPicture = 173,
@@ -246,8 +247,8 @@ pub(super) fn root(command: Command) -> Option<(Tag, Tag)> {
     })
 }
 
-/// FolderCreate. MS-ASCMD §2.2.3.177.3.
-pub(super) fn folder_create_status(e: &mailbox::Error) -> u8 {
+/// FolderCreate, and FolderUpdate of a folder that was found. MS-ASCMD §2.2.3.177.3, §2.2.3.177.6.
+pub(super) fn folder_change_status(e: &mailbox::Error) -> u8 {
     match e {
         mailbox::Error::Exists => 2,
         mailbox::Error::Missing => 5,
@@ -256,11 +257,6 @@ pub(super) fn folder_create_status(e: &mailbox::Error) -> u8 {
         mailbox::Error::Denied | mailbox::Error::OverQuota => 6,
         mailbox::Error::Store(e) => server_error(e),
     }
-}
-
-/// FolderUpdate, of a folder that was found. MS-ASCMD §2.2.3.177.6.
-pub(super) fn folder_update_status(e: &mailbox::Error) -> u8 {
-    folder_create_status(e)
 }
 
 /// FolderDelete, of a folder that was found. MS-ASCMD §2.2.3.177.4.

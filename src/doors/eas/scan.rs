@@ -21,8 +21,10 @@ use crate::store::Order;
 /// Longest text asked for, in octets, and most words of it.
 const TEXT_MAX: usize = 1_024;
 const WORDS_MAX: usize = 16;
-/// Most messages whose records are looked at.
+/// Most messages whose records are looked at, over all folders.
 const RECORDS_MAX: usize = 100_000;
+/// The clock is asked once in so many messages that are only listed.
+const LOOK_AT_CLOCK: u32 = 1_024;
 /// Most bodies opened, and most octets of them.
 const BODIES_MAX: usize = 5_000;
 const BODY_OCTETS_MAX: u64 = 256 << 20;
@@ -163,6 +165,46 @@ struct Candidate {
     folder: usize,
 }
 
+/// The newest of many, however many folders they come from: never more than twice as many are held.
+struct Newest {
+    most: usize,
+    held: Vec<Candidate>,
+    /// What is older was left out.
+    oldest: Option<Position>,
+}
+
+impl Newest {
+    fn new(most: usize) -> Self {
+        Self { most, held: Vec::new(), oldest: None }
+    }
+
+    /// Takes one. `Break` when it is left out, and so is all that is older.
+    fn take(&mut self, candidate: Candidate) -> ControlFlow<()> {
+        if self.oldest.is_some_and(|oldest| candidate.at < oldest) {
+            return ControlFlow::Break(());
+        }
+        self.held.push(candidate);
+        if self.held.len() > self.most.saturating_mul(2) {
+            self.cut();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn cut(&mut self) {
+        self.held.sort_by_key(|candidate| std::cmp::Reverse(candidate.at));
+        if self.held.len() > self.most {
+            self.held.truncate(self.most);
+            self.oldest = self.held.last().map(|last| last.at);
+        }
+    }
+
+    /// Them, newest first, and whether none was left out.
+    fn done(mut self) -> (Vec<Candidate>, bool) {
+        self.cut();
+        (self.held, self.oldest.is_none())
+    }
+}
+
 struct Scan<'q> {
     question: &'q Question,
     session: &'q Session,
@@ -202,28 +244,26 @@ impl Scan<'_> {
         instant() >= self.deadline
     }
 
-    /// All messages within the dates asked for, newest first, and whether these are all.
+    /// The newest messages within the dates asked for, newest first, and whether these are all.
     fn in_question(&self) -> Result<(Vec<Candidate>, bool), Failure> {
         let low = Position::cut_off(self.question.after.map_or(Millis::MIN, |after| after.saturating_add(1)));
         let high = self.question.before.map_or(Position::TOP, Position::cut_off);
-        let mut all = Vec::new();
-        let mut is_complete = true;
+        let mut newest = Newest::new(RECORDS_MAX);
+        let mut is_late = false;
         for (folder, row) in self.folders.iter().enumerate() {
-            let mut most = RECORDS_MAX;
+            let mut seen = 0_u32;
             self.view.synced(row).positions(low, high, Order::Backward, &mut |at| {
-                if most == 0 {
-                    is_complete = false;
-                    return ControlFlow::Break(());
-                }
-                most = most.saturating_sub(1);
-                all.push(Candidate { at, folder });
-                ControlFlow::Continue(())
+                seen = seen.wrapping_add(1);
+                is_late = seen.is_multiple_of(LOOK_AT_CLOCK) && self.is_late();
+                if is_late { ControlFlow::Break(()) } else { newest.take(Candidate { at, folder }) }
             })?;
+            is_late |= self.is_late();
+            if is_late {
+                break;
+            }
         }
-        all.sort_by_key(|candidate| std::cmp::Reverse(candidate.at));
-        is_complete &= all.len() <= RECORDS_MAX;
-        all.truncate(RECORDS_MAX);
-        Ok((all, is_complete))
+        let (all, is_complete) = newest.done();
+        Ok((all, is_complete && !is_late))
     }
 
     fn by_record(&self, place: Candidate) -> Result<Fits, Failure> {
@@ -401,6 +441,29 @@ mod tests {
         let mut question = Question::default();
         question.text(text).unwrap();
         question.words
+    }
+
+    #[test]
+    fn the_newest_of_many_folders() {
+        let mut newest = Newest::new(3);
+        let mut looked_at = 0;
+        for folder in 0..10 {
+            for age in 0..5 {
+                let at = Position { date: 100 - age, uid: u32::try_from(folder).unwrap() };
+                looked_at += 1;
+                if newest.take(Candidate { at, folder }).is_break() {
+                    break;
+                }
+                assert!(newest.held.len() <= 6);
+            }
+        }
+        assert!(looked_at < 40, "{looked_at}");
+        let (held, is_complete) = newest.done();
+        let held: Vec<_> = held.into_iter().map(|c| (c.at.date, c.folder)).collect();
+        assert_eq!((held, is_complete), (vec![(100, 9), (100, 8), (100, 7)], false));
+        let mut few = Newest::new(3);
+        let _ = few.take(Candidate { at: Position { date: 1, uid: 1 }, folder: 0 });
+        assert_eq!(few.done().0.len(), 1);
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     decode_v(VERSION, bytes)
 }
 
+/// A digest of eight octets: what a command is recognised by, or a folder's look.
+pub(super) fn digest(bytes: &[u8]) -> u64 {
+    let whole = ring::digest::digest(&ring::digest::SHA256, bytes);
+    whole.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
 /// The bytes of a record of this door.
 pub(super) fn row<T: Serialize>(value: &T) -> Vec<u8> {
     encode(VERSION, value)

@@ -7,7 +7,9 @@ use mail_builder::headers::message_id::MessageId;
 use super::tree::{Node, one_line};
 use super::{text_field, trace};
 use crate::message::date::{self, Date};
+use crate::message::mime::Message;
 use crate::message::record::Address;
+use crate::message::select;
 
 /// A file to send along.
 #[derive(Clone, Debug)]
@@ -20,6 +22,15 @@ pub struct File<'a> {
     pub content_id: Option<&'a str>,
     /// Its content.
     pub data: &'a [u8],
+}
+
+/// A part of another message, taken over with its Content fields and its body byte for byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The message.
+    pub message: &'a Message<'a>,
+    /// The part's place in [`Message::parts`].
+    pub part: usize,
 }
 
 /// The makings of a message. Empty lists and texts are left out.
@@ -55,6 +66,8 @@ pub struct Draft<'a> {
     pub html: Option<&'a str>,
     /// A text/calendar alternative and its method. RFC 6047.
     pub calendar: Option<(&'a str, &'a str)>,
+    /// Files of an earlier draft; they stand before the others.
+    pub kept: Vec<Kept<'a>>,
     /// Files, those shown in the HTML included.
     pub files: Vec<File<'a>>,
     /// 128 random bits.
@@ -104,6 +117,12 @@ impl Draft<'_> {
             forms.push(calendar_part(calendar, method));
         }
         let (mut inline, mut attached) = (Vec::new(), Vec::new());
+        for Kept { message, part } in &self.kept {
+            let Some(part) = message.parts().get(*part) else { continue };
+            let inlined = self.html.is_some() && select::is_inline(message, part);
+            let node = Node::copy(message, part);
+            if inlined { inline.push(node) } else { attached.push(node) }
+        }
         for file in &self.files {
             let inlined = file.content_id.filter(|_| self.html.is_some());
             let node = Node::file(file.name, file.content_type, inlined, file.data);

@@ -8,7 +8,7 @@ mod merge;
 mod trace;
 mod tree;
 
-pub use draft::{Draft, File};
+pub use draft::{Draft, File, Kept};
 pub use merge::{Labels, Merge, Mode};
 pub use trace::{message_id, missing_fields, without_bcc, without_fields};
 

@@ -187,7 +187,15 @@ fn conversations_and_client_ids_out_of_use_are_forgotten() {
     });
     case.keeper.pass();
     assert_eq!(case.rows(Table::SentClientId), 2, "one that cannot be read is of no use");
-    case.days(31);
+    let answered = |n: u64| Key::of(Table::AnsweredSender).u64(7).u64(n).done();
+    case.act(move |tx| {
+        tx.store().put(answered(1), record::encode(1, &(now, now)));
+        tx.store().put(answered(2), record::encode(1, &(now + 5 * DAY, now)));
+        Ok(())
+    });
+    case.days(8);
+    assert_eq!(case.rows(Table::AnsweredSender), 1);
+    case.days(23);
     assert_eq!((case.rows(Table::SentClientId), case.rows(Table::Thread)), (1, 1));
     case.days(370);
     assert_eq!((case.rows(Table::SentClientId), case.rows(Table::Thread)), (0, 0));

@@ -4,7 +4,7 @@ use wbxml::{Element, folderhierarchy};
 
 use super::super::hierarchy::{Done, Shown, digest_of};
 use super::super::ids::parent_id;
-use super::super::reply::{Failure, Reply, Status, folder_create_status};
+use super::super::reply::{Failure, Reply, Status, folder_change_status};
 use super::super::request::Version;
 use super::super::session::Session;
 use super::super::state;
@@ -44,7 +44,7 @@ pub(in crate::doors::eas) async fn run(
         match create(session, tree, wanted.clone(), u64::from_be_bytes(random()?)).await {
             Ok(Some((key, made))) => return Ok(made_answer(key, made)),
             Ok(None) => {}
-            Err(e) => return refused(folder_create_status(&e)),
+            Err(e) => return refused(folder_change_status(&e)),
         }
     }
     refused(6)

@@ -4,7 +4,7 @@ use wbxml::{Element, folderhierarchy};
 
 use super::super::hierarchy::{Done, Had, Shown, digest_of};
 use super::super::ids::{folder_id, parent_id};
-use super::super::reply::{Failure, Reply, folder_update_status};
+use super::super::reply::{Failure, Reply, folder_change_status};
 use super::super::session::Session;
 use super::super::state;
 use super::folder_sync::{ATTEMPTS, Tree, failed, origin};
@@ -43,7 +43,7 @@ pub(in crate::doors::eas) async fn run(
         match update(session, tree, wanted.clone(), u64::from_be_bytes(random()?)).await {
             Ok(Some(key)) => return Ok(done(key)),
             Ok(None) => {}
-            Err(e) => return refused(folder_update_status(&e)),
+            Err(e) => return refused(folder_change_status(&e)),
         }
     }
     refused(6)

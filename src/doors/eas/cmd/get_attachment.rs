@@ -29,8 +29,8 @@ pub(in crate::doors::eas) async fn run(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sample::Sample;
     use super::*;
+    use crate::doors::eas::sample::Sample;
     use crate::mailbox::Role;
 
     #[tokio::test]

@@ -185,8 +185,8 @@ fn repeat(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sample::{Sample, document};
     use super::*;
+    use crate::doors::eas::sample::{Sample, document};
     use crate::mailbox::Role;
     use wbxml::Version;
 

@@ -8,7 +8,7 @@ use super::super::session::Session;
 use super::super::{information, policy};
 use crate::clock::{Millis, random};
 use crate::directory;
-use crate::directory::device::{self, Device, Information, PolicyDigest, PolicyState, WipeState};
+use crate::directory::device::{self, Device, PolicyDigest, PolicyState, WipeState};
 
 /// The only PolicyType from 12.0 on. MS-ASPROV §2.2.2.43.
 const POLICY_TYPE: &str = "MS-EAS-Provisioning-WBXML";
@@ -16,7 +16,8 @@ const POLICY_TYPE: &str = "MS-EAS-Provisioning-WBXML";
 /// What a device asks or acknowledges.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Asked {
-    information: Option<Information>,
+    /// DeviceInformation's Set.
+    information: Option<Element<'static>>,
     policy: Option<AskedPolicy>,
     wiped: Option<Wiped>,
 }
@@ -126,9 +127,7 @@ fn parse(request: &Element<'_>) -> Result<Option<Asked>, BadValue> {
         None => None,
         Some(device) => {
             let Some(set) = device.child(settings::SET) else { return Ok(None) };
-            let mut said = Information::default();
-            information::take(&mut said, set);
-            Some(said)
+            Some(set.clone().into_owned())
         }
     };
     let policy = match request.child(provision::POLICIES).map(Element::children) {
@@ -161,8 +160,8 @@ fn decide(device: &mut Device, asked: &Asked, given: &Given) -> Outcome {
     if let Some(outcome) = wipe(device, asked, given.now) {
         return outcome;
     }
-    if let Some(said) = &asked.information {
-        device.information = said.clone();
+    if let Some(set) = &asked.information {
+        information::take(&mut device.information, set);
     }
     match &asked.policy {
         // A first request that is empty asks whether there is a wipe: there is none.

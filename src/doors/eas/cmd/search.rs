@@ -99,6 +99,7 @@ async fn mailbox(session: &Session, store: &Element<'_>) -> Result<Result<Page, 
         (Err(status), ..) | (_, Err(status), _) => return Ok(Err(status)),
         (_, _, Err(_)) => return Ok(Err(INVALID)),
     };
+    wishes.check(session.version)?;
     let asking = session.clone();
     session.eas.scanning(move || search(&asking, &question, range, &wishes)).await
 }

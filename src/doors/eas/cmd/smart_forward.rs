@@ -46,7 +46,7 @@ async fn forward(
         return Ok(answer);
     }
     let mime = request.mime.take();
-    let original = request.original(session)?;
+    let original = request.original(session).await?;
     let mime = match (mime, words) {
         (Some(mime), _) => mime,
         (None, Some(words)) => written(session, &original, &words)?,

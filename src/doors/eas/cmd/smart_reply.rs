@@ -17,7 +17,7 @@ pub(in crate::doors::eas) async fn run(
         return Ok(answer);
     }
     let mime = request.mime.take().ok_or(Status::InvalidXml)?;
-    let original = request.original(session)?;
+    let original = request.original(session).await?;
     let mime = if request.replace {
         mime
     } else {

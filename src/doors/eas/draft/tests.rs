@@ -165,3 +165,48 @@ async fn what_is_refused() {
     assert!(Changes::read(Some(&data([Element::leaf(email::READ, "1")]))).unwrap().is_empty());
     assert!(!Changes::read(Some(&data([Element::leaf(email::TO, "")]))).unwrap().is_empty());
 }
+
+/// A part that stays is not written anew: RFC 2046 §5.2.1 forbids to encode an enclosed message, and a text
+/// keeps its charset.
+#[tokio::test]
+async fn attachments_stay_as_they_are() {
+    let parts = [
+        "Content-Type: text/plain; charset=iso-8859-1; name=\"a.txt\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\
+         Content-Disposition: attachment; filename=\"a.txt\"; size=7\r\nContent-Description: words\r\n\r\nGr=FC=DFe",
+        "Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\n\
+         Subject: enclosed\r\nX-Own: kept\r\n\r\nwords within",
+        "Content-Type: application/pdf\r\nContent-Location: https://x.test/b.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\naGVs\r\nbG8=",
+        "Content-Type: image/png\r\nContent-ID: <pic@x>\r\nContent-Disposition: inline\r\n\r\npicture",
+    ];
+    let files = parts.map(|part| format!("--m\r\n{part}\r\n")).concat();
+    let stored = format!(
+        "From: a@x.test\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n\
+         <p>old <img src=\"cid:pic@x\"></p>\r\n{files}--m--\r\n"
+    );
+    let change = data([
+        with_body(2, "<p>new <img src=\"cid:pic@x\"></p>"),
+        Element::new(base::ATTACHMENTS).with(add("c1", "new.png", Element::leaf(base::CONTENT, "aGVsbG8="))),
+    ]);
+    let raw = written(&change, Some(&stored)).await.unwrap();
+    for part in parts {
+        assert!(raw.contains(&format!("\r\n{part}\r\n--=_")), "{part}\n---\n{raw}");
+    }
+    let message = parse(raw.as_bytes());
+    let record = MailRecord::from_message(&message);
+    let shape: Vec<_> = record.attachments.iter().map(|file| (&*file.name, file.is_inline)).collect();
+    assert_eq!(
+        shape,
+        [
+            ("attachment.png", true),
+            ("a.txt", false),
+            ("enclosed.eml", false),
+            ("attachment.pdf", false),
+            ("new.png", false)
+        ]
+    );
+    let told = added_files(&change, &record, HERE.0, HERE.1).unwrap();
+    let reference = told.descendants().find_map(|e| e.text_of(base::FILE_REFERENCE)).unwrap();
+    let named = FileReference::parse(reference).unwrap();
+    let part = message.parts().get(message.find(&named.path).unwrap()).unwrap();
+    assert_eq!(message.decoded(part), b"hello");
+}

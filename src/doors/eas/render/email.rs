@@ -10,9 +10,6 @@ use crate::doors::eas::session::Session;
 use crate::mailbox::{Error, Flags, Folder, Item, Role, View};
 use crate::message::{self, MailRecord, thread};
 
-/// Property of an item that keeps its categories: a list of names in postcard.
-pub(in crate::doors::eas) const CATEGORIES_PROPERTY: &str = "eas.categories";
-
 /// UTF-8. MS-ASEMAIL §2.2.2.40.
 const UTF_8: &str = "65001";
 /// MS-ASEMAIL §2.2.2.20.
@@ -61,7 +58,7 @@ impl<'v> Renderer<'v> {
         let mut out = Out::new(airsync::APPLICATION_DATA, self.session.version);
         out.add(Element::boolean(email::READ, item.flags.has(Flags::SEEN)));
         out.add(flag::flag(item, self.session.version));
-        out.add(categories(item));
+        out.add(flag::categories(item));
         out.add_all(flag::verb(item));
         Ok(out.element)
     }
@@ -85,7 +82,7 @@ impl<'v> Renderer<'v> {
         out.add(flag::flag(item, version));
         out.add(Element::leaf(email::CONTENT_CLASS, CONTENT_CLASS));
         out.add(Element::number(airsyncbase::NATIVE_BODY_TYPE, record.native_body as u8));
-        out.add(categories(item));
+        out.add(flag::categories(item));
         self.beyond_12(&mut out, item, &record, row.prefix());
         Ok(out.element)
     }
@@ -213,13 +210,6 @@ fn text(tag: Tag, mut text: String) -> Element<'static> {
         text.truncate(kept);
     }
     Element::leaf(tag, text)
-}
-
-fn categories(item: &Item) -> Element<'static> {
-    let kept = item.property(CATEGORIES_PROPERTY).and_then(|kept| postcard::from_bytes(kept).ok());
-    let names: Vec<String> = kept.unwrap_or_default();
-    let names = names.into_iter().map(|name| Element::leaf(email::CATEGORY, name));
-    Element::new(email::CATEGORIES).with_all(names)
 }
 
 /// MS-ASEMAIL §2.2.2.49.

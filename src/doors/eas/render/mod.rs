@@ -13,7 +13,9 @@ mod wishes;
 
 pub(super) use attachment::Attached;
 pub(super) use conversation::{conversation_id, thread_of};
-pub(super) use email::{CATEGORIES_PROPERTY, Renderer};
-pub(super) use flag::{FLAG_PROPERTY, VERB_PROPERTY, Verb};
+pub(super) use email::Renderer;
+pub(super) use flag::{
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, VERB_PROPERTY, Verb, kept_categories, kept_flag,
+};
 pub(super) use time::{dashed, parse as parse_time};
-pub(super) use wishes::{Wishes, cut_off, email_cut_off};
+pub(super) use wishes::{Wishes, cut_off, has_filter};

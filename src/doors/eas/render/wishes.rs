@@ -1,13 +1,17 @@
 //! How much of an item a client wants: the Options of Sync, ItemOperations and Search.
 
 use serde::{Deserialize, Serialize};
-use wbxml::{BadValue, Element, airsync, airsyncbase};
+use wbxml::{BadValue, Element, Version, airsync, airsyncbase};
 
 use crate::clock::Millis;
+use crate::doors::eas::reply::Status;
 use crate::mailbox::{Folder, Kind, Role};
 
 /// Most body preferences of one request; there are four types.
 const PREFERENCES_MAX: usize = 8;
+
+/// The Type of a BodyPart: HTML. MS-ASAIRS §2.2.2.41.3.
+const BODY_PART_TYPE: u8 = 2;
 
 /// BodyPreference or BodyPartPreference. MS-ASAIRS §2.2.2.12.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -56,6 +60,15 @@ impl Wishes {
         })
     }
 
+    /// Whether they can be met at all. Only HTML is defined for a BodyPart; MS-ASCMD §2.2.2, Status 164.
+    pub(in crate::doors::eas) fn check(&self, version: Version) -> Result<(), Status> {
+        let wanted = self.body_part.as_ref().filter(|_| airsyncbase::BODY_PART.is_in(version));
+        match wanted {
+            Some(part) if part.kind != BODY_PART_TYPE => Err(Status::BodyPartPreferenceTypeNotSupported),
+            _ => Ok(()),
+        }
+    }
+
     /// The preference for bodies of `kind`.
     pub(in crate::doors::eas) fn body(&self, kind: u8) -> Option<&BodyPreference> {
         self.bodies.iter().find(|b| b.kind == kind)
@@ -75,14 +88,20 @@ impl BodyPreference {
 
 const DAY: Millis = 86_400_000;
 
-/// The earliest filter date of the items that a FilterType lets through in a folder. A value that the
-/// class does not have filters nothing.
+/// The earliest filter date of the items that a FilterType lets through in a folder. A value that its
+/// class does not have, which [`has_filter`] tells, filters nothing.
 pub(in crate::doors::eas) fn cut_off(folder: &Folder, filter: u8, now: Millis) -> Millis {
     match folder.kind {
         Kind::Mail if folder.role != Role::Drafts => email_cut_off(filter, now).unwrap_or(Millis::MIN),
         // Nobody loses sight of what he is still writing; other classes have no items to filter.
         _ => Millis::MIN,
     }
+}
+
+/// Whether a folder's class has this FilterType: contacts and notes ignore it, and of others than mail there
+/// are no items. MS-ASCMD §2.2.3.68.2.
+pub(in crate::doors::eas) fn has_filter(folder: &Folder, filter: u8, now: Millis) -> bool {
+    folder.kind != Kind::Mail || email_cut_off(filter, now).is_some()
 }
 
 /// The earliest arrival that a FilterType lets through at `now`; `None` for a value that mail does not

@@ -108,6 +108,12 @@ async fn device_information_comes_with_it_or_not() {
     assert!(!known.model.unwrap().contains('\u{1}'));
     let alone = phone.post("Provision", &Element::new(provision::PROVISION).with(information)).await;
     assert_eq!(alone.status(), 1);
+    // What it does not say again stays.
+    let number = Element::new(settings::SET).with_text(settings::PHONE_NUMBER, "+49 1");
+    let number = policy(&[]).with(Element::new(settings::DEVICE_INFORMATION).with(number));
+    assert_eq!(phone.post("Provision", &number).await.status(), 1);
+    let known = stored(&home, "A").information;
+    assert_eq!((known.os.unwrap().len(), known.phone_number.as_deref()), (256, Some("+49 1")));
     assert!(!phone.post("Provision", &policy(&[])).await.tree().has(settings::DEVICE_INFORMATION));
 }
 

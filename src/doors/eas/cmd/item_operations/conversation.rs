@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 
 use wbxml::{Element, itemoperations as tags};
 
-use super::super::super::ids::folder_id;
-use super::super::super::render::thread_of;
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::Session;
 use super::{NOT_FOUND, OK, PARTIAL, PROTOCOL, status};
+use crate::doors::eas::ids::folder_id;
+use crate::doors::eas::render::thread_of;
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::Session;
 use crate::mailbox::{Acting, Error, FolderId, Kind, Mailbox, Origin, OwnerId, Role, Uid};
 
 /// Most items looked at.

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use wbxml::{Element, airsync, itemoperations as tags};
 
-use super::super::super::ids::folder_id;
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
 use super::{DENIED, NOT_FOUND, OK, PROTOCOL, status};
+use crate::doors::eas::ids::folder_id;
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
 use crate::mailbox::{Error, FolderId, Kind, Origin, Uid};
 
 /// Items removed by one transaction.

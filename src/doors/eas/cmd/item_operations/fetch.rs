@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use wbxml::{Element, Tag, airsync, airsyncbase, itemoperations as tags, search};
 
-use super::super::super::ids::{FileReference, folder_id, item_id, of_long_id};
-use super::super::super::render::{Attached, Renderer, Wishes};
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
 use super::{BAD_ATTACHMENT, BAD_RANGE, NOT_FOUND, OK, PROTOCOL, Room, TOO_LARGE, UNKNOWN_STORE, status};
+use crate::doors::eas::ids::{FileReference, folder_id, item_id, of_long_id};
+use crate::doors::eas::render::{Attached, Renderer, Wishes};
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
 use crate::mailbox::{Error, FolderId, Kind, Uid};
 
 /// What names the thing to fetch, as the answer repeats it.
@@ -69,7 +69,15 @@ async fn fetch(
     };
     let Some((folder, uid)) = named else { return Ok(Err(NOT_FOUND)) };
     let Ok(wishes) = options.map_or(Ok(Wishes::default()), Wishes::parse) else { return Ok(Err(PROTOCOL)) };
-    match item(session, folder, uid, &wishes, room) {
+    wishes.check(session.version)?;
+    let (reading, mut parts) = (session.clone(), room.parts.take());
+    let work = move || {
+        let shown = item(&reading, folder, uid, &wishes, parts.as_mut());
+        Ok((shown, parts))
+    };
+    let (shown, parts) = session.eas.blocking(work).await?;
+    room.parts = parts;
+    match shown.map(|shown| room.took(shown)) {
         Ok(properties) => {
             let schema = options.and_then(|options| options.child(tags::SCHEMA));
             Ok(Ok(Fetched { class: Some(EMAIL), properties: narrowed(properties, schema) }))
@@ -78,29 +86,29 @@ async fn fetch(
     }
 }
 
+/// An item's properties, and how many octets they take.
 fn item(
     session: &Session,
     folder: FolderId,
     uid: Uid,
     wishes: &Wishes,
-    room: &mut Room,
-) -> Result<Element<'static>, Error> {
+    mut parts: Option<&mut Vec<Bytes>>,
+) -> Result<(Element<'static>, usize), Error> {
     let view = session.eas.mailbox.view(session.acting())?;
     let folder = view.readable(folder)?;
     if folder.kind != Kind::Mail {
         return Err(Error::Invalid("items of this kind cannot be shown"));
     }
     let item = view.item(&folder, uid)?.ok_or(Error::Missing)?;
-    let before = room.parts.as_ref().map_or(0, Vec::len);
+    let before = parts.as_ref().map_or(0, |parts| parts.len());
     let shown = Renderer::new(session, &view, &folder, wishes).properties(
         &item,
         tags::PROPERTIES,
-        room.parts.as_mut(),
+        parts.as_deref_mut(),
     )?;
     let inline: usize = shown.descendants().filter_map(Element::bytes).map(<[u8]>::len).sum();
-    let apart: usize = room.parts.iter().flatten().skip(before).map(Bytes::len).sum();
-    room.left = room.left.saturating_sub(inline).saturating_sub(apart);
-    Ok(shown)
+    let apart: usize = parts.iter().flat_map(|parts| parts.iter().skip(before)).map(Bytes::len).sum();
+    Ok((shown, inline.saturating_add(apart)))
 }
 
 /// What of the properties a Schema names, if it names anything. MS-ASCMD §2.2.3.158.

@@ -71,6 +71,14 @@ struct Room {
     parts: Option<Vec<Bytes>>,
 }
 
+impl Room {
+    /// Takes note of what was put into the answer.
+    fn took<T>(&mut self, (what, octets): (T, usize)) -> T {
+        self.left = self.left.saturating_sub(octets);
+        what
+    }
+}
+
 /// The status of an operation that fails alone; a store that fails, fails everything.
 fn status(e: Error) -> Result<u16, Failure> {
     match e {

@@ -2,10 +2,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wbxml::{airsync, airsyncbase as base, email, search};
 
-use super::super::super::ids::server_id;
-use super::super::super::render::conversation_id;
-use super::super::super::sample::{Sample, document};
 use super::*;
+use crate::doors::eas::ids::server_id;
+use crate::doors::eas::render::conversation_id;
+use crate::doors::eas::sample::{Sample, document};
 use crate::mailbox::{FolderId, Kind, NewFolder, Role, Uid};
 
 const FILES: &str = "From: a@example.org\r\nSubject: files\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\

@@ -2,13 +2,14 @@
 
 use wbxml::{Element, Tag, settings as tags};
 
-use super::super::super::render::{dashed, parse_time};
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
 use super::{CONFLICTING, INVALID, OK, PROTOCOL, status_of};
+use crate::clock::Millis;
 use crate::directory::{
     OUT_OF_OFFICE_TEXT_MAX, OutOfOffice, OutOfOfficeMessage, OutOfOfficeState, set_setting, setting,
 };
+use crate::doors::eas::render::{dashed, parse_time};
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
 use crate::message::html::{self, Links};
 
 /// Handles Oof: Get or Set.
@@ -67,10 +68,10 @@ async fn set(session: &Session, asked: &Element<'_>) -> Result<Element<'static>,
         Ok(change) => change,
         Err(status) => return Ok(status_of(tags::OOF, status)),
     };
-    let account = session.account.id;
+    let (account, now) = (session.account.id, session.eas.mailbox.clock().now());
     let write = session.eas.mailbox.store().write_async(move |tx| {
         let mut oof: OutOfOffice = setting(tx, account, OutOfOffice::SETTING)?.unwrap_or_default();
-        change.apply(&mut oof);
+        change.apply(&mut oof, now);
         set_setting(tx, account, OutOfOffice::SETTING, &oof)
     });
     write.await?;
@@ -120,8 +121,8 @@ impl Change {
         Ok(Self { state, messages })
     }
 
-    fn apply(self, oof: &mut OutOfOffice) {
-        oof.state = self.state;
+    fn apply(self, oof: &mut OutOfOffice, now: Millis) {
+        oof.set_state(self.state, now);
         let kept = [&mut oof.internal, &mut oof.external_known, &mut oof.external_unknown];
         for (message, said) in kept.into_iter().zip(self.messages) {
             let Some(said) = said else { continue };

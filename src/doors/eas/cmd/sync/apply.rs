@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use wbxml::{BadValue, Element, airsync, airsyncbase, email};
+use wbxml::{Element, airsync, airsyncbase, email};
 
 use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
+use super::super::super::render::{
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
+};
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
 use super::super::super::state::{self, collection_row};
-use super::drafts::{self, Plans};
+use super::drafts::{self, Claim, Plans};
 use super::request::{Collection, Command, Kind};
 use crate::clock;
 use crate::mailbox::sync::{self, Given, State};
@@ -51,7 +53,9 @@ pub(super) const BAD_KEY: u8 = 3;
 const PROTOCOL: u16 = 4;
 pub(super) const CONVERSION: u16 = 6;
 pub(super) const NOT_FOUND: u16 = 8;
-const NO_SPACE: u16 = 9;
+pub(super) const NO_SPACE: u16 = 9;
+/// A FilterType that the class does not have. MS-ASCMD §2.2.3.68.2.
+const BAD_FILTER: u8 = 4;
 pub(super) const FOLDERS_CHANGED: u8 = 12;
 
 /// Applies what a request asks of one collection.
@@ -63,6 +67,10 @@ pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied
         None | Some(Err(Error::Missing | Error::Denied)) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
         Some(Err(e)) => return Err(e.into()),
     };
+    let now = session.eas.mailbox.clock().now();
+    if asked.wishes.as_ref().is_some_and(|wishes| !has_filter(&folder, wishes.filter, now)) {
+        return Ok(Applied::Failed(BAD_FILTER));
+    }
     if asked.begins() {
         return begin(session, asked, folder).await;
     }
@@ -206,6 +214,8 @@ async fn apply_with(
         knew: ready.row.state.cursor,
         device: session.device,
     };
+    let client_wins = ready.wishes.client_wins;
+    let claim = Claim { device: work.device, knew: work.knew, client_wins };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
     row.options = options(&ready.wishes);
     let (eas, acting) = (session.eas.clone(), session.acting());
@@ -216,6 +226,10 @@ async fn apply_with(
         if present.map(|row| state::row(&row)).as_ref() != Some(&expected) {
             return Err(Error::Stale);
         }
+        let (folder, commands) = (work.folder, &work.commands);
+        eas.mailbox.within(tx, acting.clone(), work.device, |mail| {
+            work.drafts.check(mail, folder, commands, claim)
+        })?;
         work.drafts.place(&eas, tx)?;
         let (given, responses) =
             eas.mailbox.within(tx, acting.clone(), work.device, |mail| work.run(mail, &row.given))?;
@@ -345,7 +359,7 @@ fn delete<'g>(
 
 /// Read, Flag and Categories are what a client changes of a message that it did not write.
 /// MS-ASEMAIL §3.1.5.1.
-pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
+pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, TooMuch> {
     let mut edit = Edit::default();
     match data.flag_of(email::READ)? {
         Some(true) => edit.set = edit.set.and(Flags::SEEN),
@@ -359,14 +373,11 @@ pub(super) fn edit_of(data: &Element<'_>) -> Result<Edit, BadValue> {
         } else {
             edit.clear = edit.clear.and(Flags::FLAGGED);
         }
-        let kept = (status != 0).then(|| wbxml::encode(flag));
+        let kept = (status != 0).then(|| kept_flag(flag)).transpose()?;
         edit.properties.push((FLAG_PROPERTY.to_owned(), kept));
     }
     if let Some(categories) = data.child(email::CATEGORIES) {
-        let names: Vec<&str> = categories.children_of(email::CATEGORY).filter_map(Element::text).collect();
-        // Names into a vector: nothing here can fail.
-        let kept = (!names.is_empty()).then(|| postcard::to_stdvec(&names).unwrap_or_default());
-        edit.properties.push((CATEGORIES_PROPERTY.to_owned(), kept));
+        edit.properties.push((CATEGORIES_PROPERTY.to_owned(), kept_categories(categories)?));
     }
     Ok(edit)
 }

@@ -4,28 +4,59 @@
 //! A draft with Send leaves as SendMail's messages do: delivery or the queue's entry, the copy in Sent and
 //! the end of the draft are one transaction, that of the collection's commands.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use wbxml::{Element, Version, airsync, email2};
 
-use super::super::super::draft::{Changes, Writer, added_files};
-use super::super::super::ids::item_id;
-use super::super::super::outbox::{Outgoing, blocking, kept, unique};
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::{Eas, Session};
-use super::apply::{CONVERSION, Done, NOT_FOUND, OK, edit_of, told};
+use super::apply::{CONVERSION, Done, NO_SPACE, NOT_FOUND, OK, edit_of, told};
 use super::request::{Command, Kind};
+use crate::doors::eas::draft::{Changes, Writer, added_files};
+use crate::doors::eas::ids::item_id;
+use crate::doors::eas::outbox::{Outgoing, blocking, kept, unique};
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::{Eas, Session};
 use crate::mailbox::sync::Given;
 use crate::mailbox::{
-    Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, NewContent, NewItem, Role, Uid,
+    Edit, Error, Flags, Folder, FolderId, Granted, Item, Knew, MailTx, Modseq, NewContent, NewItem, Origin,
+    Role, Uid,
 };
 use crate::message::MailRecord;
 use crate::store::{self, BodyId, Tx};
 
-/// What commands come to, by their digests. Those that are none of a draft's are not in it.
+/// 7: client and server both changed the item, and the server's stays. MS-ASCMD §2.2.3.177.17.
+const CONFLICT: u16 = 7;
+
+/// What commands come to.
 #[derive(Default)]
-pub(super) struct Plans(BTreeMap<u64, Result<Plan, u16>>);
+pub(super) struct Plans {
+    /// By the commands' digests. Those that are none of a draft's are not in it.
+    made: BTreeMap<u64, Result<Plan, u16>>,
+    /// Drafts of which a command failed in this run, with its status: a later one may build on it.
+    failed: RefCell<BTreeMap<Uid, u16>>,
+}
+
+/// Whose change counts where client and server both changed a draft.
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    /// The client.
+    pub(super) device: Origin,
+    /// Up to where it knew the folder.
+    pub(super) knew: Modseq,
+    /// Conflict: its change replaces the server's. MS-ASCMD §2.2.3.34.
+    pub(super) client_wins: bool,
+}
+
+impl Claim {
+    /// Whether a change would undo what the client has not seen.
+    fn conflicts(&self, item: &Item) -> bool {
+        let knows = item.content_modseq <= self.knew
+            || item.silent_for.is(self.device)
+            || (item.content_modseq == item.born && item.born_by.is(self.device));
+        !knows && !self.client_wins
+    }
+}
 
 /// What one command comes to.
 struct Plan {
@@ -49,17 +80,33 @@ pub(super) async fn plan(
         return Ok(plans);
     }
     // A draft that is changed twice is changed the second time as the first has left it.
-    let mut left = BTreeMap::new();
+    let (mut left, mut gone) = (BTreeMap::new(), BTreeSet::new());
     for command in commands {
         let known = before.iter().any(|given| given.digest == command.digest);
-        if known || !matches!(command.kind, Kind::Add | Kind::Change) {
+        if known || command.kind == Kind::Fetch || plans.made.contains_key(&command.digest) {
             continue;
         }
-        if let Some(plan) = plan_one(session, folder, command, &mut left).await? {
-            plans.0.insert(command.digest, plan);
+        let uid = named(command, folder.id);
+        if command.kind == Kind::Delete {
+            gone.extend(uid);
+            continue;
         }
+        let planned = match uid {
+            Some(uid) if gone.contains(&uid) => Some(Err(NOT_FOUND)),
+            _ => plan_one(session, folder, command, &mut left).await?,
+        };
+        if let Some(Ok(Plan { send: Some(_), .. })) = planned {
+            gone.extend(uid);
+        }
+        plans.made.extend(planned.map(|planned| (command.digest, planned)));
     }
     Ok(plans)
+}
+
+/// The draft that a command names.
+fn named(command: &Command, folder: FolderId) -> Option<Uid> {
+    let named = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
+    named.filter(|(of, _)| *of == folder).map(|(_, uid)| uid)
 }
 
 async fn plan_one(
@@ -77,9 +124,9 @@ async fn plan_one(
     };
     let Ok(edit) = data.map_or(Ok(Edit::default()), edit_of) else { return Ok(Some(Err(CONVERSION))) };
     let stored = match command.kind {
-        Kind::Change => match stored(session, folder, command, left)? {
-            Some(stored) => Some(stored),
-            None => return Ok(Some(Err(NOT_FOUND))),
+        Kind::Change => match stored(session, folder, command, left).await? {
+            Ok(stored) => Some(stored),
+            Err(status) => return Ok(Some(Err(status))),
         },
         _ => None,
     };
@@ -109,22 +156,31 @@ struct Stored {
     message: Bytes,
 }
 
-fn stored(
+/// The draft that a command changes; `Err` is the item's status.
+async fn stored(
     session: &Session,
     folder: &Folder,
     command: &Command,
     left: &BTreeMap<Uid, Stored>,
-) -> Result<Option<Stored>, Failure> {
-    let named = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
-    let Some((_, uid)) = named.filter(|(of, _)| *of == folder.id) else { return Ok(None) };
+) -> Result<Result<Stored, u16>, Failure> {
+    let Some(uid) = named(command, folder.id) else { return Ok(Err(NOT_FOUND)) };
     if let Some(left) = left.get(&uid) {
-        return Ok(Some(left.clone()));
+        return Ok(Ok(left.clone()));
     }
     let view = session.eas.mailbox.view(session.acting())?;
-    let Some(item) = view.item(folder, uid)? else { return Ok(None) };
+    let Some(Item { body, size, .. }) = view.item(folder, uid)? else { return Ok(Err(NOT_FOUND)) };
+    let eas = session.eas.clone();
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     // Without the trace of a message that was delivered once: it is not part of what is written.
-    let message = view.reader().body(&BodyId(item.body))?;
-    Ok(Some(Stored { uid, body: item.body, message }))
+    let read = blocking(&session.eas, size, move || Ok(eas.mailbox.store().read()?.body(&BodyId(body))));
+    match read.await? {
+        Ok(message) => Ok(Ok(Stored { uid, body, message })),
+        Err(store::Error::Damaged(why)) => {
+            tracing::error!(folder = folder.id.0, uid = uid.0, why, "a draft cannot be read any more");
+            Ok(Err(CONVERSION))
+        }
+        Err(e) => Err(e.into()),
+    }
 }
 
 struct Written {
@@ -192,10 +248,43 @@ fn draft_status(status: Status) -> u16 {
 }
 
 impl Plans {
+    /// Holds the drafts against what the client knew of them, before anything is done: a change that would
+    /// undo another's fails with a status of its own, and that draft is told to the client. `Stale` when a
+    /// draft is not the one that the change was worked out from.
+    pub(super) fn check(
+        &mut self,
+        tx: &MailTx<'_, '_>,
+        folder: FolderId,
+        commands: &[Command],
+        claim: Claim,
+    ) -> Result<(), Error> {
+        let mut found: BTreeMap<Uid, Option<u16>> = BTreeMap::new();
+        for command in commands {
+            let Some(uid) = named(command, folder) else { continue };
+            let Some(planned) = self.made.get_mut(&command.digest) else { continue };
+            let Ok(plan) = planned else { continue };
+            let failed = match found.get(&uid) {
+                Some(failed) => *failed,
+                None => match tx.item(folder, uid) {
+                    Err(Error::Missing) => Some(NOT_FOUND),
+                    Err(e) => return Err(e),
+                    Ok(item) if claim.conflicts(&item) => Some(CONFLICT),
+                    Ok(item) if Some(item.body) != plan.made_from => return Err(Error::Stale),
+                    Ok(_) => None,
+                },
+            };
+            found.insert(uid, failed);
+            if let Some(status) = failed {
+                *planned = Err(status);
+            }
+        }
+        Ok(())
+    }
+
     /// Hands the drafts that are sent to delivery; before folders are changed in the same transaction. One
     /// that nobody gets becomes a plan that failed.
     pub(super) fn place(&mut self, eas: &Eas, tx: &mut Tx<'_>) -> Result<(), store::Error> {
-        for planned in self.0.values_mut() {
+        for planned in self.made.values_mut() {
             let Ok(Plan { send: Some(outgoing), .. }) = planned else { continue };
             if let Err(status) = outgoing.place(eas, tx)? {
                 *planned = Err(draft_status(status));
@@ -213,53 +302,78 @@ impl Plans {
         uid: Option<Uid>,
         knew: Knew,
     ) -> Result<Option<Result<Done, u16>>, Error> {
-        let plan = match self.0.get(&command.digest) {
-            None => return Ok(None),
-            Some(Err(status)) => return Ok(Some(Err(*status))),
-            Some(Ok(plan)) => plan,
+        let Some(planned) = self.made.get(&command.digest) else { return Ok(None) };
+        let outcome = match planned {
+            // A draft whose sending failed is there still.
+            Err(NOT_FOUND) => Err(self.failed(uid).unwrap_or(NOT_FOUND)),
+            Err(status) => Err(*status),
+            Ok(plan) => self.put_down(plan, tx, at, (command.kind, uid), knew)?,
         };
-        let done = match (command.kind, uid) {
+        if let (Err(status), Some(uid)) = (&outcome, uid) {
+            self.failed.borrow_mut().entry(uid).or_insert(*status);
+        }
+        Ok(Some(outcome))
+    }
+
+    fn failed(&self, uid: Option<Uid>) -> Option<u16> {
+        self.failed.borrow().get(&uid?).copied()
+    }
+
+    fn put_down<'g>(
+        &self,
+        plan: &Plan,
+        tx: &mut MailTx<'_, 'g>,
+        at: &Granted<'g>,
+        (kind, uid): (Kind, Option<Uid>),
+        knew: Knew,
+    ) -> Result<Result<Done, u16>, Error> {
+        let done = match (kind, uid) {
             (Kind::Add, _) => plan.add(tx, at),
-            (_, Some(uid)) => plan.change(tx, at, uid, knew),
+            (_, Some(uid)) => match tx.item(at.id(), uid) {
+                Err(e) => Err(e),
+                Ok(item) if Some(item.body) == plan.made_from => plan.change(tx, at, uid, knew),
+                // It builds on a change that came to nothing.
+                Ok(_) => match self.failed(Some(uid)) {
+                    Some(status) if plan.send.is_none() => return Ok(Err(status)),
+                    Some(NO_SPACE) => Err(Error::OverQuota),
+                    Some(_) => Err(Error::Invalid("an earlier change of the draft failed")),
+                    None => Err(Error::Stale),
+                },
+            },
             (_, None) => Err(Error::Missing),
         };
         match done {
-            Ok(done) => Ok(Some(Ok(done))),
             // Once a message is on its way, its draft must end with it or nothing at all may happen.
             Err(Error::Missing) if plan.send.is_some() => Err(Error::Stale),
             Err(e) if plan.send.is_some() => Err(e),
-            Err(e) => told(Err(e)).map(Some),
+            done => told(done),
         }
     }
 
-    /// Puts the copies of what was sent into Sent, when the drafts have made room.
+    /// Puts the copies of what was sent into Sent, when the drafts have made room. As with SendMail, nothing is
+    /// sent that leaves no trace: its writer is told that the mailbox is full.
     pub(super) fn keep_copies(&self, tx: &mut MailTx<'_, '_>) -> Result<(), Error> {
-        for outgoing in self.0.values().flatten().filter_map(|plan| plan.send.as_ref()) {
-            match outgoing.keep_copy(tx) {
-                Ok(()) => {}
-                // The message is what matters; the draft can still be recovered.
-                Err(Error::OverQuota) => tracing::warn!("no room for the copy of a sent draft"),
-                Err(e) => return Err(e),
-            }
+        for outgoing in self.made.values().flatten().filter_map(|plan| plan.send.as_ref()) {
+            outgoing.keep_copy(tx)?;
         }
         Ok(())
     }
 
     /// Lets no draft be sent: each of them fails with a status of its own.
     pub(super) fn refuse_to_send(&mut self, status: u16) {
-        for planned in self.0.values_mut().filter(|p| p.as_ref().is_ok_and(|plan| plan.send.is_some())) {
+        for planned in self.made.values_mut().filter(|p| p.as_ref().is_ok_and(|plan| plan.send.is_some())) {
             *planned = Err(status);
         }
     }
 
     /// Whether any draft is added or changed.
     pub(super) fn any(&self) -> bool {
-        !self.0.is_empty()
+        !self.made.is_empty()
     }
 
     /// Whether a draft is sent.
     pub(super) fn send_any(&self) -> bool {
-        self.0.values().flatten().any(|plan| plan.send.is_some())
+        self.made.values().flatten().any(|plan| plan.send.is_some())
     }
 }
 
@@ -279,10 +393,6 @@ impl Plan {
         uid: Uid,
         knew: Knew,
     ) -> Result<Done, Error> {
-        // Somebody else wrote it meanwhile: the change is worked out anew.
-        if Some(tx.item(at, uid)?.body) != self.made_from {
-            return Err(Error::Stale);
-        }
         if self.send.is_some() {
             return sent(tx, at, uid);
         }

@@ -9,6 +9,7 @@ use wbxml::{Element, airsync};
 use super::super::super::render::Wishes;
 use super::super::super::reply::{Failure, Status};
 use super::super::super::session::Session;
+use super::super::super::state;
 use super::remember;
 
 /// WindowSize when a client says nothing, and at the most. MS-ASCMD §2.2.3.199.
@@ -127,6 +128,9 @@ impl Asked {
             Ok(asked) => asked,
             Err(problem) => return Ok(Err(problem)),
         };
+        for wishes in asked.collections.iter().filter_map(|c| c.wishes.as_ref()) {
+            wishes.check(session.version)?;
+        }
         if !request.has(airsync::PARTIAL) {
             return Ok(if asked.collections.is_empty() { Err(Problem::Protocol) } else { Ok(asked) });
         }
@@ -257,8 +261,7 @@ impl Command {
         if named.is_none_or(|id| id.is_empty() || id.len() > 64) {
             return Err(Problem::Protocol);
         }
-        let digest = ring::digest::digest(&ring::digest::SHA256, &wbxml::encode(element));
-        let digest = digest.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let digest = state::digest(&wbxml::encode(element));
         Ok(Self { kind, digest, element: element.clone().into_owned() })
     }
 }

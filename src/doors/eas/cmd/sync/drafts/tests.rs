@@ -2,12 +2,13 @@ use std::ops::ControlFlow;
 
 use wbxml::{airsyncbase as base, email};
 
-use super::super::super::super::ids::server_id;
-use super::super::super::super::reply::Reply;
-use super::super::super::super::sample::{Sample, document};
 use super::super::run;
 use super::*;
+use crate::doors::eas::ids::server_id;
+use crate::doors::eas::reply::Reply;
+use crate::doors::eas::sample::{Sample, document};
 use crate::mailbox::{Acting, Origin, OwnerId};
+use crate::store::Space;
 
 /// A phone that synchronises one folder.
 struct Phone<'s> {
@@ -21,6 +22,16 @@ impl<'s> Phone<'s> {
     async fn new(sample: &'s Sample, version: Version, role: Role) -> Self {
         let (session, folder) = (sample.session(version), sample.folder(role).id);
         let mut phone = Self { sample, session, folder, key: "0".to_owned() };
+        phone.sync(vec![]).await;
+        phone
+    }
+
+    /// Another device of the account.
+    async fn another(&self, device: u64) -> Self {
+        let mut phone = Self { session: self.session.clone(), key: "0".to_owned(), ..*self };
+        phone.session.device = Origin(device);
+        phone.session.query.device_id = format!("phone{device}");
+        phone.sync(vec![]).await;
         phone.sync(vec![]).await;
         phone
     }
@@ -182,10 +193,15 @@ async fn what_cannot_be_sent_stays() {
     assert_eq!(told.text_of(airsync::STATUS), Some("9"));
     assert_eq!(sample.folder(Role::Drafts).unseen, 1);
     assert_eq!(sample.eas.delivery.queued().unwrap().len(), 0);
-    // A draft that is there already can be sent: it makes room, and its copy may not find any.
-    let sent = phone.sync(vec![change(&id, data("far@other.test", "s", "t")).with_empty(email2::SEND)]).await;
-    assert_eq!(commands(&sent.unwrap(), airsync::DELETE), [id.as_str()]);
-    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+    // A draft makes room for its copy; one that finds none is not sent.
+    let send = |text: &str| change(&id, data("far@other.test", "s", text)).with_empty(email2::SEND);
+    assert_eq!(phone.answered(send("t")).await.text_of(airsync::STATUS), Some("9"));
+    let (mailbox, used) = (sample.eas.mailbox.clone(), 1_000);
+    let room = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.set_quota(owner, Some(used)));
+    room.await.unwrap();
+    let sent = phone.sync(vec![send("u")]).await.unwrap();
+    assert_eq!(commands(&sent, airsync::DELETE), [id.as_str()]);
+    assert_eq!((sample.eas.delivery.queued().unwrap().len(), sample.folder(Role::Sent).items), (1, 1));
 }
 
 #[tokio::test]
@@ -246,6 +262,36 @@ async fn twice_in_one_request() {
 }
 
 #[tokio::test]
+async fn options_that_cannot_be_met() {
+    let sample = Sample::new().await;
+    let phone = Phone::new(&sample, Version::V16_1, Role::Inbox).await;
+    let with = |key: &str, options| {
+        let collection = Element::new(airsync::COLLECTION)
+            .with_text(airsync::SYNC_KEY, key.to_owned())
+            .with_text(airsync::COLLECTION_ID, phone.folder.0.to_string())
+            .with(options);
+        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
+    };
+    let filter = |filter: u8| Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, filter);
+    for key in [phone.key.as_str(), "0"] {
+        for (kind, status) in [(5, "1"), (6, "4"), (8, "4"), (200, "4")] {
+            let told = phone.ask(&with(key, filter(kind))).await;
+            let told = told.as_ref().map_or(Some("1"), |told| told.text_of(airsync::STATUS));
+            assert_eq!(told, Some(status), "{kind} with {key}");
+        }
+    }
+    let part = |kind: u8| {
+        let wanted = Element::new(base::BODY_PART_PREFERENCE).with_number(base::TYPE, kind);
+        with("0", Element::new(airsync::OPTIONS).with(wanted))
+    };
+    let refused = run(&phone.session, Some(&part(1))).await;
+    assert!(matches!(refused, Err(Failure::Common(Status::BodyPartPreferenceTypeNotSupported))));
+    assert!(run(&phone.session, Some(&part(2))).await.is_ok());
+    let before = sample.session(Version::V14_0);
+    assert!(run(&before, Some(&part(1))).await.is_ok(), "there is no such thing");
+}
+
+#[tokio::test]
 async fn only_drafts_and_only_from_16_0() {
     let sample = Sample::new().await;
     let add = || add("c1", data("anna@example.test", "s", "t"));
@@ -254,4 +300,122 @@ async fn only_drafts_and_only_from_16_0() {
     let mut before = Phone::new(&sample, Version::V14_1, Role::Drafts).await;
     assert_eq!(before.answered(add()).await.text_of(airsync::STATUS), Some("6"));
     assert_eq!(sample.folder(Role::Drafts).items + sample.folder(Role::Inbox).items, 0);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_a_row_is_refused() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("anna@example.test", "s", "t")).await;
+    let long = "x".repeat(1 << 20);
+    let flag = Element::new(email::FLAG)
+        .with_number(email::STATUS, 2)
+        .with_text(wbxml::tasks::SUBJECT, long.clone());
+    let categories = Element::new(email::CATEGORIES).with_text(email::CATEGORY, long);
+    for marks in [flag, categories] {
+        let marked = Element::new(airsync::APPLICATION_DATA).with(marks.clone());
+        let told = phone.answered(change(&id, marked)).await;
+        assert_eq!(told.text_of(airsync::STATUS), Some("6"));
+        let told = phone.answered(add("c2", data("", "s", "t").with(marks))).await;
+        assert_eq!(told.text_of(airsync::STATUS), Some("6"));
+    }
+    let item = sample.view().item(&sample.folder(Role::Drafts), Uid(1)).unwrap().unwrap();
+    assert_eq!((item.properties.len(), sample.folder(Role::Drafts).items), (0, 1));
+}
+
+#[tokio::test]
+async fn the_server_wins_unless_the_client_asks_otherwise() {
+    let sample = Sample::new().await;
+    let mut old = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = old.add("c1", data("anna@example.test", "first", "t")).await;
+    let mut new = old.another(78).await;
+    assert_eq!(
+        new.sync(vec![change(&id, data("anna@example.test", "newer", "t"))])
+            .await
+            .unwrap()
+            .child(airsync::RESPONSES),
+        None
+    );
+    // Neither what is stale is kept, nor what builds on it, nor is it sent.
+    let stale = data("anna@example.test", "stale", "t");
+    let more = Element::new(airsync::APPLICATION_DATA).with_text(email::CC, "far@other.test");
+    let answer =
+        old.sync(vec![change(&id, stale), change(&id, more).with_empty(email2::SEND)]).await.unwrap();
+    let told = answer.child(airsync::RESPONSES).unwrap().children();
+    assert_eq!(told.iter().map(|r| r.text_of(airsync::STATUS)).collect::<Vec<_>>(), [Some("7"); 2]);
+    assert_eq!(commands(&answer, airsync::CHANGE), [id.as_str()], "it is told the server's");
+    let [draft] = &old.stored(Role::Drafts)[..] else { panic!("not one") };
+    assert!(draft.contains("Subject: newer") && old.stored(Role::Sent).is_empty());
+    // Now that it knows, it may; and again, without having been told of its own change.
+    for subject in ["known", "again"] {
+        let answer = old.sync(vec![change(&id, data("anna@example.test", subject, "t"))]).await.unwrap();
+        assert_eq!(answer.child(airsync::RESPONSES), None, "{subject}");
+    }
+    let mut asked = new.request(vec![change(&id, data("anna@example.test", "mine", "t"))]);
+    let options = Element::new(airsync::OPTIONS).with_number(airsync::CONFLICT, 0);
+    let collections = asked.clone().into_children().remove(0);
+    let collection = collections.into_children().remove(0).with(options);
+    asked = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
+    let answer = new.ask(&asked).await.unwrap();
+    assert_eq!(answer.child(airsync::RESPONSES), None, "{answer:?}");
+    assert!(new.stored(Role::Drafts)[0].contains("Subject: mine"));
+}
+
+#[tokio::test]
+async fn what_builds_on_a_change_that_failed_fails_alone() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let id = phone.add("c1", data("far@other.test", "s", "t")).await;
+    let (mailbox, owner) = (sample.eas.mailbox.clone(), OwnerId(sample.account.id.0));
+    let full = mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.set_quota(owner, Some(1_000)));
+    full.await.unwrap();
+    let only = |tag, text: String| Element::new(airsync::APPLICATION_DATA).with_text(tag, text);
+    let large = || change(&id, data("far@other.test", "s", &"long ".repeat(1_000)));
+    let unread = || change(&id, Element::new(airsync::APPLICATION_DATA).with_flag(email::READ, false));
+    let told = |answer: &Element<'static>| -> Vec<String> {
+        let told = answer.child(airsync::RESPONSES).map(Element::children).unwrap_or_default();
+        told.iter().map(|r| r.text_of(airsync::STATUS).unwrap().to_owned()).collect()
+    };
+    let more = change(&id, only(email::SUBJECT, "more".to_owned()));
+    let answer = phone.sync(vec![large(), more, unread()]).await.unwrap();
+    assert_eq!(told(&answer), ["9", "9"]);
+    assert_eq!(sample.folder(Role::Drafts).unseen, 1, "the other commands are applied");
+    let send = Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.clone());
+    let answer = phone.sync(vec![large(), send.clone().with_empty(email2::SEND)]).await.unwrap();
+    assert_eq!(told(&answer), ["9", "9"]);
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 0);
+    // Sending that fails, and a change of what was to be sent.
+    let nobody = change(&id, only(email::TO, "nobody@example.test".to_owned())).with_empty(email2::SEND);
+    let more = change(&id, only(email::SUBJECT, "more".to_owned()));
+    let answer = phone.sync(vec![nobody, more]).await.unwrap();
+    assert_eq!(told(&answer), ["183", "183"]);
+    assert!(phone.stored(Role::Drafts)[0].contains("Subject: s"));
+    // The same command twice is one command.
+    let same = || change(&id, only(email::SUBJECT, "same".to_owned()));
+    let answer = phone.sync(vec![same(), same()]).await.unwrap();
+    assert_eq!(told(&answer), [""; 0]);
+    // What is deleted or sent cannot be sent.
+    let delete = Element::new(airsync::DELETE).with_text(airsync::SERVER_ID, id.clone());
+    let answer = phone.sync(vec![delete, send.with_empty(email2::SEND)]).await.unwrap();
+    assert_eq!(told(&answer), ["8"]);
+    assert_eq!(sample.eas.delivery.queued().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_damaged_draft_fails_alone() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Drafts).await;
+    let damaged = phone.add("c1", data("anna@example.test", "one", "t")).await;
+    let sound = phone.add("c2", data("anna@example.test", "two", "t")).await;
+    let body = sample.view().item(&sample.folder(Role::Drafts), Uid(1)).unwrap().unwrap().body;
+    let damage = sample.eas.mailbox.store().write_async(move |tx| {
+        tx.delete_in(Space::Bodies, body.to_vec());
+        Ok::<_, Error>(())
+    });
+    damage.await.unwrap();
+    let cc = || Element::new(airsync::APPLICATION_DATA).with_text(email::CC, "far@other.test");
+    let answer = phone.sync(vec![change(&damaged, cc()), change(&sound, cc())]).await.unwrap();
+    let [told] = answer.child(airsync::RESPONSES).unwrap().children() else { panic!("{answer:?}") };
+    assert_eq!(told.text_of(airsync::SERVER_ID), Some(damaged.as_str()));
+    assert_eq!(told.text_of(airsync::STATUS), Some("6"));
 }
