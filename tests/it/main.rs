@@ -17,6 +17,7 @@ mod mail;
 mod model;
 mod phone;
 mod server;
+mod short_sync;
 mod smtp;
 mod specs;
 mod support;

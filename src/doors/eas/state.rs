@@ -51,3 +51,43 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 pub(super) fn row<T: Serialize>(value: &T) -> Vec<u8> {
     encode(VERSION, value)
 }
+
+/// A row to write.
+pub(super) struct Advance {
+    /// Its key.
+    pub(super) key: Vec<u8>,
+    /// What must be there before.
+    pub(super) expected: Expected,
+    /// What is there afterwards.
+    pub(super) row: Vec<u8>,
+}
+
+/// What a row must be before it is written.
+pub(super) enum Expected {
+    /// Nothing in particular.
+    Anything,
+    /// These bytes, or nothing at all is written.
+    Exactly(Vec<u8>),
+}
+
+/// Writes the rows, if all that must be as they were are. False when they are not: another request of the
+/// device came in between. Phones go on reading while the disk is full, so this is no growth.
+pub(super) async fn store(session: &Session, advances: Vec<Advance>) -> Result<bool, Error> {
+    if advances.is_empty() {
+        return Ok(true);
+    }
+    let stored = session.eas.mailbox.store().shrink_async(move |tx| {
+        for advance in &advances {
+            if let Expected::Exactly(expected) = &advance.expected
+                && tx.get(&advance.key)?.as_deref() != Some(expected.as_slice())
+            {
+                return Ok(false);
+            }
+        }
+        for advance in advances {
+            tx.put(advance.key, advance.row);
+        }
+        Ok::<_, Error>(true)
+    });
+    stored.await
+}

@@ -3,13 +3,13 @@
 
 use wbxml::{Element, Version, airsync};
 
-use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{Renderer, cut_off};
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
-use super::super::super::state::{self, collection_row};
 use super::apply::{Applied, BAD_KEY, FOLDERS_CHANGED, OK, Ready, new_nonce};
 use super::request::{Asked, Collection};
+use crate::doors::eas::ids::{item_id, server_id};
+use crate::doors::eas::render::{Renderer, cut_off};
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{Round, Step};
 use crate::mailbox::{Error, Folder, Kind};
 
@@ -31,17 +31,16 @@ impl Told {
     }
 }
 
-/// A state to store before the answer is sent.
-struct Advance {
-    key: Vec<u8>,
-    expected: Vec<u8>,
-    row: Vec<u8>,
-}
-
-/// Works out the answer to a request whose commands are applied.
-pub(super) async fn run(session: &Session, asked: &Asked, applied: &[Applied]) -> Result<Told, Failure> {
+/// Works out the answer to a request whose commands are applied; `remembered` is the request itself, kept
+/// with what the answer leads to.
+pub(super) async fn run(
+    session: &Session,
+    asked: &Asked,
+    applied: &[Applied],
+    remembered: Option<Advance>,
+) -> Result<Told, Failure> {
     let mut told = Told { collections: Vec::new() };
-    let mut advances = Vec::new();
+    let mut advances: Vec<_> = remembered.into_iter().collect();
     let mut left = Room { steps: asked.window, octets: ANSWER_MAX };
     for (collection, applied) in asked.collections.iter().zip(applied) {
         let (element, advance) = match applied {
@@ -52,29 +51,11 @@ pub(super) async fn run(session: &Session, asked: &Asked, applied: &[Applied]) -
         told.collections.extend(element);
         advances.extend(advance);
     }
-    if !advances.is_empty() && !store(session, advances).await? {
+    if !state::store(session, advances).await? {
         let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
         told.collections = retry.collect();
     }
     Ok(told)
-}
-
-/// Stores the states, if all are still what the answer was worked out from. A state replaces the one
-/// before: phones go on reading while the disk is full.
-async fn store(session: &Session, advances: Vec<Advance>) -> Result<bool, Failure> {
-    let stored = session.eas.mailbox.store().shrink_async(move |tx| {
-        use crate::store::Read;
-        for advance in &advances {
-            if tx.get(&advance.key)?.as_deref() != Some(advance.expected.as_slice()) {
-                return Ok(false);
-            }
-        }
-        for advance in advances {
-            tx.put(advance.key, advance.row);
-        }
-        Ok::<_, crate::store::Error>(true)
-    });
-    Ok(stored.await?)
 }
 
 fn head(session: &Session, asked: &Collection, folder: Option<&Folder>, key: &str) -> Element<'static> {
@@ -99,7 +80,7 @@ fn class(kind: Kind) -> &'static str {
 fn failed(session: &Session, asked: &Collection, status: u8) -> Element<'static> {
     let key = match status {
         BAD_KEY | FOLDERS_CHANGED => "0",
-        _ => asked.key.as_deref().unwrap_or("0"),
+        _ => &asked.key,
     };
     head(session, asked, None, key).with_number(airsync::STATUS, status)
 }
@@ -158,7 +139,7 @@ fn answer(
     }
     let advance = Advance {
         key: collection_row(session, folder.id),
-        expected: ready.stored.clone(),
+        expected: Expected::Exactly(ready.stored.clone()),
         row: state::row(&row),
     };
     Ok((Some(element), Some(advance)))

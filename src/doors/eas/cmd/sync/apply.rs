@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use wbxml::{BadValue, Element, airsync, airsyncbase, email};
 
-use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::Session;
-use super::super::super::state::{self, collection_row};
 use super::drafts::{self, Plans};
 use super::request::{Collection, Command, Kind};
 use crate::clock;
+use crate::doors::eas::ids::{item_id, server_id};
+use crate::doors::eas::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state::{self, collection_row};
 use crate::mailbox::sync::{self, Given, State};
 use crate::mailbox::{
     Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, Role, Uid,
@@ -57,7 +57,7 @@ pub(super) const FOLDERS_CHANGED: u8 = 12;
 /// Applies what a request asks of one collection.
 pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied, Failure> {
     let view = session.eas.mailbox.view(session.acting())?;
-    let folder = super::super::super::ids::folder_id(&asked.id);
+    let folder = crate::doors::eas::ids::folder_id(&asked.id);
     let folder = match folder.map(|id| view.readable(id)) {
         Some(Ok(folder)) => folder,
         None | Some(Err(Error::Missing | Error::Denied)) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
@@ -125,20 +125,16 @@ pub(super) fn new_nonce() -> Result<u64, Failure> {
     Ok(u64::from_be_bytes(clock::random().map_err(|_| Status::ServerErrorRetryLater)?))
 }
 
-/// Takes the client at its word about its key; a short request means the latest it was given.
+/// Takes the client at its word about its key.
 fn accept(
     row: &mut sync::Collection,
     asked: &Collection,
     folder: &Folder,
     session: &Session,
 ) -> Result<bool, Failure> {
-    let key = match &asked.key {
-        Some(text) => text.parse().ok(),
-        None => Some(row.latest()),
-    };
     let same_history =
         row.epoch == session.eas.mailbox.store().epoch()? && row.uid_validity == folder.uid_validity;
-    let accepted = same_history && key.is_some_and(|key| row.accept(key));
+    let accepted = same_history && asked.key.parse().is_ok_and(|key| row.accept(key));
     Ok(accepted && (folder.purged..=folder.highest).contains(&row.state.cursor))
 }
 

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use wbxml::{Element, Version, airsync, email2};
 
-use super::super::super::draft::{Changes, Writer, added_files};
-use super::super::super::ids::item_id;
-use super::super::super::outbox::{Outgoing, blocking, kept, unique};
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::{Eas, Session};
 use super::apply::{CONVERSION, Done, NOT_FOUND, OK, edit_of, told};
 use super::request::{Command, Kind};
+use crate::doors::eas::draft::{Changes, Writer, added_files};
+use crate::doors::eas::ids::item_id;
+use crate::doors::eas::outbox::{Outgoing, blocking, kept, unique};
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::{Eas, Session};
 use crate::mailbox::sync::Given;
 use crate::mailbox::{
     Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, NewContent, NewItem, Role, Uid,

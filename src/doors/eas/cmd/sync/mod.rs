@@ -15,8 +15,8 @@ mod request;
 
 use wbxml::{Element, airsync};
 
-use super::super::reply::{Failure, Reply};
-use super::super::session::Session;
+use crate::doors::eas::reply::{Failure, Reply};
+use crate::doors::eas::session::Session;
 use answer::Told;
 use request::{Asked, Problem};
 
@@ -29,18 +29,18 @@ pub(in crate::doors::eas) async fn run(
         Ok(asked) => asked,
         Err(problem) => return Ok(Reply::Document(problem.told())),
     };
-    remember::keep(session, &asked).await?;
+    let remembered = remember::keep(session, &asked)?;
     let mut applied = Vec::with_capacity(asked.collections.len());
     for collection in &asked.collections {
         applied.push(apply::run(session, collection).await?);
     }
     let watch = park::watch(session, &asked, &applied);
-    let mut told = answer::run(session, &asked, &applied).await?;
+    let mut told = answer::run(session, &asked, &applied, remembered).await?;
     if let (Some(wait), Some(watch), true) = (asked.wait, watch, told.is_quiet()) {
         if !park::until_changed(session, &applied, watch, wait).await? {
             return Ok(Reply::Empty);
         }
-        told = answer::run(session, &asked, &applied).await?;
+        told = answer::run(session, &asked, &applied, None).await?;
     }
     Ok(told.into_reply())
 }

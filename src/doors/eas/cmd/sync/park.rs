@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::super::render::cut_off;
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
 use super::apply::{Applied, Ready};
 use super::request::Asked;
+use crate::doors::eas::render::cut_off;
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
 use crate::mailbox::sync::would_tell;
 use crate::mailbox::{Error, Place, Watch};
 

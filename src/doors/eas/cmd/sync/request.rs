@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wbxml::{Element, airsync};
 
-use super::super::super::render::Wishes;
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::Session;
 use super::remember;
+use crate::doors::eas::render::Wishes;
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::Session;
 
 /// WindowSize when a client says nothing, and at the most. MS-ASCMD §2.2.3.199.
 const WINDOW_DEFAULT: usize = 100;
@@ -33,8 +33,8 @@ pub(super) struct Asked {
 pub(super) struct Collection {
     /// CollectionId, as it came.
     pub(super) id: String,
-    /// SyncKey; `None` where a short request leaves it to the server.
-    pub(super) key: Option<String>,
+    /// SyncKey, as it came.
+    pub(super) key: String,
     /// What a later short request repeats.
     pub(super) sticky: Sticky,
     /// New options; `None` keeps those of the last request.
@@ -118,7 +118,7 @@ impl Asked {
         request: Option<&Element<'_>>,
     ) -> Result<Result<Self, Problem>, Failure> {
         let Some(request) = request else {
-            return Ok(remember::last(session)?.ok_or(Problem::NotRemembered));
+            return Ok(remember::last(session, &BTreeSet::new())?.ok_or(Problem::NotRemembered));
         };
         if request.tag() != airsync::SYNC {
             return Err(Status::InvalidXml.into());
@@ -134,14 +134,12 @@ impl Asked {
         if request.children().len() < 2 {
             return Ok(Err(Problem::Protocol));
         }
-        let Some(mut last) = remember::last(session)? else { return Ok(Err(Problem::NotRemembered)) };
-        let named: BTreeSet<&str> = asked.collections.iter().map(|c| c.id.as_str()).collect();
-        last.collections.retain(|c| !named.contains(c.id.as_str()));
-        let asked = Self {
-            collections: [last.collections, asked.collections.clone()].concat(),
-            wait: asked.wait.or(last.wait),
-            ..asked
-        };
+        let named = asked.collections.iter().map(|c| c.id.as_str()).collect();
+        let Some(last) = remember::last(session, &named)? else { return Ok(Err(Problem::NotRemembered)) };
+        let window = if request.has(airsync::WINDOW_SIZE) { asked.window } else { last.window };
+        let mut collections = last.collections;
+        collections.extend(asked.collections);
+        let asked = Self { collections, wait: asked.wait.or(last.wait), window };
         Ok(check_count(session, asked))
     }
 
@@ -219,7 +217,7 @@ impl Collection {
         let limit = element.parse_of(airsync::WINDOW_SIZE)?;
         Ok(Self {
             id: id.ok_or(Problem::Protocol)?.to_owned(),
-            key: Some(key.ok_or(Problem::Protocol)?.to_owned()),
+            key: key.ok_or(Problem::Protocol)?.to_owned(),
             sticky: Sticky {
                 window: window(limit, WINDOW_DEFAULT, session),
                 get_changes,
@@ -232,7 +230,7 @@ impl Collection {
 
     /// Whether the client begins with this collection.
     pub(super) fn begins(&self) -> bool {
-        self.key.as_deref() == Some("0")
+        self.key == "0"
     }
 
     /// Whether the client wants the server's changes.

@@ -2,11 +2,11 @@ use std::ops::ControlFlow;
 
 use wbxml::{airsyncbase as base, email};
 
-use super::super::super::super::ids::server_id;
-use super::super::super::super::reply::Reply;
-use super::super::super::super::sample::{Sample, document};
 use super::super::run;
 use super::*;
+use crate::doors::eas::ids::server_id;
+use crate::doors::eas::reply::Reply;
+use crate::doors::eas::sample::{Sample, document};
 use crate::mailbox::{Acting, Origin, OwnerId};
 
 /// A phone that synchronises one folder.
