@@ -22,3 +22,4 @@ mod smtp;
 mod specs;
 mod support;
 mod verify;
+mod waiting;

@@ -260,6 +260,10 @@ impl World {
     /// A Sync that leaves everything to the server's memory of the last one, at any moment: the server
     /// goes on from what the phone has, or asks for the whole request.
     async fn short(&mut self, user: usize, lost: bool) {
+        if self.chance.once_in(2) {
+            self.ask_for_both(user).await;
+            self.deliver().await;
+        }
         let user = &mut self.users[user];
         let form = if self.chance.once_in(2) { Form::Empty } else { Form::Partial };
         let window = 1 + u32::try_from(self.chance.below(4)).unwrap();
@@ -275,6 +279,20 @@ impl World {
             assert!(brought.responses.is_empty());
             self.short_syncs += 1;
         }
+    }
+
+    /// A whole request for both folders, after which the phone has all that they hold.
+    async fn ask_for_both(&mut self, user: usize) {
+        for at in 0..self.folders.len() {
+            if self.users[user].pending[at].is_some() {
+                return;
+            }
+            self.catch_up(user, at).await;
+        }
+        let (user, [one, two]) = (&mut self.users[user], &self.folders);
+        let brought = user.phone.sync_many(&[&one.id, &two.id], &Ask { filter: 3, ..Ask::default() }).await;
+        assert!(brought.values().all(|brought| brought.status == 1), "{brought:?}");
+        user.filters = [3; 2];
     }
 
     /// What a command does to the folders; a failure that is to be told.

@@ -214,6 +214,32 @@ impl Phone {
         }
     }
 
+    /// Makes a folder for mail at the top; its id. MS-ASCMD §2.2.1.3.
+    pub(crate) async fn folder_create(&mut self, name: &str) -> String {
+        let body = Element::new(folderhierarchy::FOLDER_CREATE)
+            .with_text(folderhierarchy::SYNC_KEY, self.hierarchy.clone())
+            .with_text(folderhierarchy::PARENT_ID, "0")
+            .with_text(folderhierarchy::DISPLAY_NAME, name.to_owned())
+            .with_number(folderhierarchy::TYPE, 12);
+        let answer = self.post("FolderCreate", &body).await.unwrap();
+        assert_eq!(answer.text_of(folderhierarchy::STATUS), Some("1"), "{answer}");
+        self.hierarchy = answer.text_of(folderhierarchy::SYNC_KEY).unwrap().to_owned();
+        let id = answer.text_of(folderhierarchy::SERVER_ID).unwrap().to_owned();
+        self.folders.insert(id.clone(), Folder { id: id.clone(), name: name.to_owned(), kind: 12 });
+        id
+    }
+
+    /// Removes a folder. MS-ASCMD §2.2.1.4.
+    pub(crate) async fn folder_delete(&mut self, id: &str) {
+        let body = Element::new(folderhierarchy::FOLDER_DELETE)
+            .with_text(folderhierarchy::SYNC_KEY, self.hierarchy.clone())
+            .with_text(folderhierarchy::SERVER_ID, id.to_owned());
+        let answer = self.post("FolderDelete", &body).await.unwrap();
+        assert_eq!(answer.text_of(folderhierarchy::STATUS), Some("1"), "{answer}");
+        self.hierarchy = answer.text_of(folderhierarchy::SYNC_KEY).unwrap().to_owned();
+        self.folders.remove(id);
+    }
+
     /// The folder of a type. MS-ASCMD §2.2.3.186.3.
     pub(crate) fn folder(&self, kind: u8) -> String {
         self.folders.values().find(|f| f.kind == kind).unwrap().id.clone()

@@ -196,8 +196,9 @@ async fn handle(
     let (command, key) = (head.query.command, head.key);
     let session = Session {
         eas: eas.clone(),
-        account: login.account,
-        domain: login.domain,
+        account: login.account.clone(),
+        domain: login.domain.clone(),
+        login,
         device: Origin(device.number),
         registered: device,
         version: head.version,

@@ -15,7 +15,7 @@ use crate::clock::instant;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::directory::device::{self, Device, PolicyDigest};
-use crate::directory::{Account, Directory, Domain};
+use crate::directory::{Account, Directory, Domain, Login};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::{self, Metrics};
 use crate::net::Shutdown;
@@ -127,6 +127,8 @@ impl Eas {
 pub struct Session {
     /// What the door stands on.
     pub eas: Arc<Eas>,
+    /// The login, to see that it still holds.
+    pub login: Login,
     /// Who is logged in.
     pub account: Account,
     /// The account's domain.
@@ -183,9 +185,12 @@ impl Session {
         Waits { since: instant(), waited: self.waited.clone(), _parked }
     }
 
-    /// True when the device was blocked, or is to be wiped, since the request began: one that waits
-    /// ends, for its next request is told.
+    /// True when the login does not hold any more, or the device was blocked or is to be wiped since the
+    /// request began: one that waits ends, for its next request is told.
     pub(super) fn is_shut_out(&self) -> Result<bool, Failure> {
+        if !self.eas.directory.is_current(&self.login)? {
+            return Ok(true);
+        }
         let read = self.eas.mailbox.store().read()?;
         let device = device::device(&read, self.account.id, &self.query.device_id)?;
         // One that was forgotten begins anew.

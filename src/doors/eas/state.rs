@@ -68,6 +68,8 @@ pub(super) enum Expected {
     Anything,
     /// These bytes, or nothing at all is written.
     Exactly(Vec<u8>),
+    /// These bytes, or this row alone stays as it is.
+    Hopefully(Vec<u8>),
 }
 
 /// Writes the rows, if all that must be as they were are. False when they are not: another request of the
@@ -77,15 +79,22 @@ pub(super) async fn store(session: &Session, advances: Vec<Advance>) -> Result<b
         return Ok(true);
     }
     let stored = session.eas.mailbox.store().shrink_async(move |tx| {
-        for advance in &advances {
-            if let Expected::Exactly(expected) = &advance.expected
-                && tx.get(&advance.key)?.as_deref() != Some(expected.as_slice())
-            {
-                return Ok(false);
+        let mut writes = Vec::with_capacity(advances.len());
+        for Advance { key, expected, row } in advances {
+            let stands = match &expected {
+                Expected::Anything => true,
+                Expected::Exactly(bytes) | Expected::Hopefully(bytes) => {
+                    tx.get(&key)?.as_deref() == Some(bytes.as_slice())
+                }
+            };
+            match expected {
+                _ if stands => writes.push((key, row)),
+                Expected::Exactly(_) => return Ok(false),
+                _ => {}
             }
         }
-        for advance in advances {
-            tx.put(advance.key, advance.row);
+        for (key, row) in writes {
+            tx.put(key, row);
         }
         Ok::<_, Error>(true)
     });

@@ -1,6 +1,8 @@
 //! What each collection is told: outcomes of the client's commands, then the server's changes, as many
 //! as fit. The state they lead to is durable before the answer is sent.
 
+use std::sync::Arc;
+
 use wbxml::{Element, Version, airsync};
 
 use super::apply::{Applied, BAD_KEY, FOLDERS_CHANGED, OK, Ready, new_nonce};
@@ -35,12 +37,31 @@ impl Told {
 /// with what the answer leads to.
 pub(super) async fn run(
     session: &Session,
-    asked: &Asked,
-    applied: &[Applied],
+    asked: &Arc<Asked>,
+    mut applied: Vec<Applied>,
     remembered: Option<Advance>,
-) -> Result<Told, Failure> {
+) -> Result<(Told, Vec<Applied>), Failure> {
+    let (asker, request) = (session.clone(), asked.clone());
+    let work = move || {
+        let (told, advances) = answers(&asker, &request, &mut applied)?;
+        Ok((told, advances, applied))
+    };
+    let (mut told, mut advances, applied) = session.eas.blocking(work).await?;
+    advances.extend(remembered);
+    if !state::store(session, advances).await? {
+        let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
+        told.collections = retry.collect();
+    }
+    Ok((told, applied))
+}
+
+fn answers(
+    session: &Session,
+    asked: &Asked,
+    applied: &mut [Applied],
+) -> Result<(Told, Vec<Advance>), Failure> {
     let mut told = Told { collections: Vec::new() };
-    let mut advances: Vec<_> = remembered.into_iter().collect();
+    let mut advances = Vec::new();
     let mut left = Room { steps: asked.window, octets: ANSWER_MAX };
     for (collection, applied) in asked.collections.iter().zip(applied) {
         let (element, advance) = match applied {
@@ -51,11 +72,7 @@ pub(super) async fn run(
         told.collections.extend(element);
         advances.extend(advance);
     }
-    if !state::store(session, advances).await? {
-        let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
-        told.collections = retry.collect();
-    }
-    Ok(told)
+    Ok((told, advances))
 }
 
 fn head(session: &Session, asked: &Collection, folder: Option<&Folder>, key: &str) -> Element<'static> {
@@ -99,7 +116,7 @@ struct Room {
 fn answer(
     session: &Session,
     asked: &Collection,
-    ready: &Ready,
+    ready: &mut Ready,
     left: &mut Room,
 ) -> Result<(Option<Element<'static>>, Option<Advance>), Failure> {
     let view = session.eas.mailbox.view(session.acting())?;
@@ -110,8 +127,9 @@ fn answer(
         }
         Err(e) => return Err(e.into()),
     };
-    let renderer = Renderer::new(session, &view, &folder, &ready.wishes);
-    let page = if asked.wants_changes() {
+    let wishes = ready.wishes.clone();
+    let renderer = Renderer::new(session, &view, &folder, &wishes);
+    let page = if ready.wants_changes {
         match changes(session, asked, ready, &renderer, left)? {
             Some(page) => page,
             None => return Ok((Some(failed(session, asked, BAD_KEY)), None)),
@@ -123,7 +141,7 @@ fn answer(
     responses.extend(ready.fetches.iter().map(|id| fetched(&renderer, ready, id)));
     let commanded = asked.commands.len() > ready.fetches.len();
     if page.commands.is_empty() && responses.is_empty() && !commanded && !page.more {
-        return Ok((None, None));
+        return Ok((None, ready.rest(session, page.state)));
     }
     let mut row = ready.row.clone();
     let key = row.answer(new_nonce()?, page.state);
@@ -191,8 +209,9 @@ fn changes(
     Ok(Some(Page { state: told.state, commands, more: told.more }))
 }
 
-/// One change as the client is told it, and about how many octets it takes. An item that cannot be
-/// shown is left out: it must not block its folder.
+/// One change as the client is told it, and about how many octets it takes. An item that cannot be shown as
+/// it is must not block its folder: the client is told what is known of it, so that it has the item when more
+/// is to be said of it.
 fn command(renderer: &Renderer<'_>, step: Step) -> Result<Option<(Element<'static>, usize)>, Failure> {
     let folder = renderer.folder();
     let (tag, uid, content) = match step {
@@ -205,16 +224,17 @@ fn command(renderer: &Renderer<'_>, step: Step) -> Result<Option<(Element<'stati
     let Some(content) = content else { return Ok(Some((command, 32))) };
     let Some(item) = renderer.view().item(folder, uid)? else { return Ok(None) };
     let data = if content { renderer.whole(&item) } else { renderer.flags(&item) };
-    match data {
-        Ok(data) => {
-            let octets = data.descendants().map(|e| e.bytes().map_or(2, <[u8]>::len) + 3).sum();
-            Ok(Some((command.with(data), octets)))
-        }
-        Err(e) => {
-            tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "an item cannot be synchronised");
-            Ok(None)
-        }
-    }
+    let data = data.unwrap_or_else(|e| {
+        tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "an item cannot be shown as it is");
+        renderer.damaged(&item)
+    });
+    let octets = octets(&data);
+    Ok(Some((command.with(data), octets)))
+}
+
+/// About how many octets an element takes.
+fn octets(element: &Element<'_>) -> usize {
+    element.descendants().map(|e| e.bytes().map_or(2, <[u8]>::len) + 3).sum()
 }
 
 fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str) -> Element<'static> {

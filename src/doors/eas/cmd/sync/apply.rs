@@ -11,7 +11,7 @@ use crate::doors::eas::ids::{item_id, server_id};
 use crate::doors::eas::render::{CATEGORIES_PROPERTY, FLAG_PROPERTY, Wishes};
 use crate::doors::eas::reply::{Failure, Status};
 use crate::doors::eas::session::Session;
-use crate::doors::eas::state::{self, collection_row};
+use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{self, Given, State};
 use crate::mailbox::{
     Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, Role, Uid,
@@ -43,6 +43,23 @@ pub(super) struct Ready {
     pub(super) responses: Vec<Element<'static>>,
     /// Items that the client asked for.
     pub(super) fetches: Vec<String>,
+    /// Whether the client wants the server's changes.
+    pub(super) wants_changes: bool,
+}
+
+impl Ready {
+    /// The device goes on with `state` under the same key: what came since is not for it. What is to be
+    /// written down, unless the walk was no longer than it would be the next time.
+    pub(super) fn rest(&mut self, session: &Session, state: State) -> Option<Advance> {
+        if state.cursor == self.row.state.cursor {
+            return None;
+        }
+        self.row.state = state;
+        let row = state::row(&self.row);
+        let before = std::mem::replace(&mut self.stored, row.clone());
+        let key = collection_row(session, self.folder);
+        Some(Advance { key, expected: Expected::Hopefully(before), row })
+    }
 }
 
 /// Statuses of collections and items.
@@ -81,6 +98,7 @@ pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied
         wishes,
         responses: Vec::new(),
         fetches: fetches(asked),
+        wants_changes: asked.wants_changes(),
     };
     let changes = asked.commands.iter().any(|c| c.kind != Kind::Fetch);
     if !changes && ready.row.given.is_empty() && ready.row.options == options(&ready.wishes) {
@@ -118,6 +136,7 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         wishes,
         responses: Vec::new(),
         fetches: Vec::new(),
+        wants_changes: false,
     })))
 }
 

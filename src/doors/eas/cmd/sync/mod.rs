@@ -13,11 +13,14 @@ mod park;
 mod remember;
 mod request;
 
+use std::sync::Arc;
+
 use wbxml::{Element, airsync};
 
 use crate::doors::eas::reply::{Failure, Reply};
 use crate::doors::eas::session::Session;
 use answer::Told;
+use park::Woken;
 use request::{Asked, Problem};
 
 /// Handles Sync.
@@ -34,15 +37,18 @@ pub(in crate::doors::eas) async fn run(
     for collection in &asked.collections {
         applied.push(apply::run(session, collection).await?);
     }
-    let watch = park::watch(session, &asked, &applied);
-    let mut told = answer::run(session, &asked, &applied, remembered).await?;
-    if let (Some(wait), Some(watch), true) = (asked.wait, watch, told.is_quiet()) {
-        if !park::until_changed(session, &applied, watch, wait).await? {
-            return Ok(Reply::Empty);
+    let waits = asked.wait.map(|wait| (wait, park::watch(session, &applied)));
+    let asked = Arc::new(asked);
+    let (told, applied) = answer::run(session, &asked, applied, remembered).await?;
+    let (Some((wait, watch)), true) = (waits, told.is_quiet()) else { return Ok(told.into_reply()) };
+    match park::until_changed(session, applied, watch, wait).await? {
+        (_, Woken::InVain) => Ok(Reply::Empty),
+        (_, Woken::ByTree) => Ok(Reply::Document(Problem::FoldersChanged.told())),
+        (applied, Woken::ByItems) => {
+            let (told, _) = answer::run(session, &asked, applied, None).await?;
+            Ok(told.into_reply())
         }
-        told = answer::run(session, &asked, &applied, None).await?;
     }
-    Ok(told.into_reply())
 }
 
 impl Problem {
@@ -66,3 +72,6 @@ impl Told {
         Reply::Document(Element::new(airsync::SYNC).with(collections))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,8 @@ pub(super) enum Kind {
 pub(super) enum Problem {
     /// 4: not what the protocol says.
     Protocol,
+    /// 12: the folders changed, synchronise them first.
+    FoldersChanged,
     /// 13: a short request, and nothing to fill it in from.
     NotRemembered,
     /// 14: the wait is out of bounds; the nearest one allowed, in the unit that was used.
@@ -91,6 +93,7 @@ impl Problem {
     pub(super) fn status(self) -> u8 {
         match self {
             Self::Protocol => 4,
+            Self::FoldersChanged => 12,
             Self::NotRemembered => 13,
             Self::Wait(_) => 14,
             Self::TooMany(_) => 15,
@@ -100,7 +103,7 @@ impl Problem {
     pub(super) fn limit(self) -> Option<u64> {
         match self {
             Self::Wait(limit) | Self::TooMany(limit) => Some(limit),
-            Self::Protocol | Self::NotRemembered => None,
+            Self::Protocol | Self::FoldersChanged | Self::NotRemembered => None,
         }
     }
 }

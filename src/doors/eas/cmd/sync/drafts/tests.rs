@@ -2,60 +2,13 @@ use std::ops::ControlFlow;
 
 use wbxml::{airsyncbase as base, email};
 
-use super::super::run;
+use super::super::tests::Phone;
 use super::*;
 use crate::doors::eas::ids::server_id;
-use crate::doors::eas::reply::Reply;
-use crate::doors::eas::sample::{Sample, document};
+use crate::doors::eas::sample::Sample;
 use crate::mailbox::{Acting, Origin, OwnerId};
 
-/// A phone that synchronises one folder.
-struct Phone<'s> {
-    sample: &'s Sample,
-    session: Session,
-    folder: FolderId,
-    key: String,
-}
-
-impl<'s> Phone<'s> {
-    async fn new(sample: &'s Sample, version: Version, role: Role) -> Self {
-        let (session, folder) = (sample.session(version), sample.folder(role).id);
-        let mut phone = Self { sample, session, folder, key: "0".to_owned() };
-        phone.sync(vec![]).await;
-        phone
-    }
-
-    fn request(&self, commands: Vec<Element<'static>>) -> Element<'static> {
-        let commands = (!commands.is_empty()).then(|| Element::new(airsync::COMMANDS).with_all(commands));
-        let collection = Element::new(airsync::COLLECTION)
-            .with_text(airsync::SYNC_KEY, self.key.clone())
-            .with_text(airsync::COLLECTION_ID, self.folder.0.to_string())
-            .with_all(commands);
-        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
-    }
-
-    async fn ask(&self, request: &Element<'_>) -> Option<Element<'static>> {
-        match run(&self.session, Some(request)).await.unwrap() {
-            Reply::Empty => None,
-            answer => document(answer).at(&[airsync::COLLECTIONS, airsync::COLLECTION]).cloned(),
-        }
-    }
-
-    /// Synchronises; the answer's collection.
-    async fn sync(&mut self, commands: Vec<Element<'static>>) -> Option<Element<'static>> {
-        let answer = self.ask(&self.request(commands)).await;
-        if let Some(answer) = &answer {
-            assert_eq!(answer.text_of(airsync::STATUS), Some("1"), "{answer:?}");
-            self.key = answer.text_of(airsync::SYNC_KEY).unwrap().to_owned();
-        }
-        answer
-    }
-
-    async fn answered(&mut self, command: Element<'static>) -> Element<'static> {
-        let answer = self.sync(vec![command]).await.unwrap();
-        answer.child(airsync::RESPONSES).unwrap().children()[0].clone()
-    }
-
+impl Phone<'_> {
     async fn add(&mut self, id: &str, data: Element<'static>) -> String {
         let told = self.answered(add(id, data)).await;
         assert_eq!(told.text_of(airsync::STATUS), Some("1"));
