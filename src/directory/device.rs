@@ -329,7 +329,6 @@ pub(super) fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), stor
         Table::CollectionState,
         Table::HierarchyState,
         Table::RememberedPing,
-        Table::RememberedSync,
         Table::SentClientId,
     ] {
         delete_range(tx, Key::of(table).u64(account.0))?;
@@ -341,7 +340,7 @@ fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), store::Er
     for table in [Table::CollectionState, Table::SentClientId] {
         delete_range(tx, Key::of(table).u64(account.0).text(id))?;
     }
-    for table in [Table::Device, Table::HierarchyState, Table::RememberedPing, Table::RememberedSync] {
+    for table in [Table::Device, Table::HierarchyState, Table::RememberedPing] {
         tx.delete(key(table, account, id));
     }
     Ok(())

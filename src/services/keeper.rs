@@ -344,12 +344,11 @@ impl Keeper {
 }
 
 /// What is kept for each device of an account.
-const OF_DEVICES: [Table; 6] = [
+const OF_DEVICES: [Table; 5] = [
     Table::Device,
     Table::CollectionState,
     Table::HierarchyState,
     Table::RememberedPing,
-    Table::RememberedSync,
     Table::SentClientId,
 ];
 

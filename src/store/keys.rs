@@ -35,7 +35,6 @@
 //! | 51 | collection state | account, device id, folder | ActiveSync state, constant size |
 //! | 52 | hierarchy state | account, device id | ActiveSync folder state |
 //! | 53 | remembered Ping | account, device id | folders and heartbeat |
-//! | 54 | remembered Sync | account, device id | the last request, for empty and partial ones |
 //! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
 //! | 61 | queue schedule | time, queue id | - |
@@ -95,7 +94,6 @@ pub enum Table {
     CollectionState = 0x51,
     HierarchyState = 0x52,
     RememberedPing = 0x53,
-    RememberedSync = 0x54,
     SentClientId = 0x55,
     Queue = 0x60,
     QueueSchedule = 0x61,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::cmd::sync::Requests;
 use super::parked::Parked;
 use super::policy;
 use super::reply::{Failure, Status};
@@ -37,6 +38,8 @@ pub struct Eas {
     pub config: Arc<Config>,
     /// Requests that wait for a change.
     pub parked: Parked,
+    /// Sync requests that others repeat.
+    pub(super) sync_requests: Requests,
     /// How the server ends.
     pub shutdown: Shutdown,
     /// What is counted.
@@ -65,6 +68,7 @@ impl Eas {
             delivery,
             config,
             parked: Parked::default(),
+            sync_requests: Requests::default(),
             shutdown,
             metrics,
             policy,

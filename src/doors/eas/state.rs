@@ -64,8 +64,6 @@ pub(super) struct Advance {
 
 /// What a row must be before it is written.
 pub(super) enum Expected {
-    /// Nothing in particular.
-    Anything,
     /// These bytes, or nothing at all is written.
     Exactly(Vec<u8>),
     /// These bytes, or this row alone stays as it is.
@@ -82,7 +80,6 @@ pub(super) async fn store(session: &Session, advances: Vec<Advance>) -> Result<b
         let mut writes = Vec::with_capacity(advances.len());
         for Advance { key, expected, row } in advances {
             let stands = match &expected {
-                Expected::Anything => true,
                 Expected::Exactly(bytes) | Expected::Hopefully(bytes) => {
                     tx.get(&key)?.as_deref() == Some(bytes.as_slice())
                 }

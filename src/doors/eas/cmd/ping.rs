@@ -17,7 +17,7 @@ use crate::store::keys::Table;
 
 /// What a Ping comes to. MS-ASCMD §2.2.3.177.11.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Outcome {
+pub(in crate::doors::eas) enum Outcome {
     /// 1: the time is up.
     Expired,
     /// 2: these have something to tell.
@@ -36,17 +36,17 @@ enum Outcome {
 
 /// What a device asked last, for a Ping that leaves it out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Asked {
+pub(in crate::doors::eas) struct Asked {
     folders: Vec<u64>,
     heartbeat_secs: u64,
 }
 
+/// What a request asks, or what it comes to at once.
+pub(in crate::doors::eas) type Request = Result<Asked, Outcome>;
+
 /// Handles Ping.
-pub(in crate::doors::eas) async fn run(
-    session: &Session,
-    request: Option<&Element<'_>>,
-) -> Result<Reply, Failure> {
-    let outcome = match read(session, request)? {
+pub(in crate::doors::eas) async fn run(session: &Session, request: Request) -> Result<Reply, Failure> {
+    let outcome = match request {
         Ok(asked) => {
             remember(session, &asked).await?;
             wait(session, asked).await?
@@ -84,8 +84,12 @@ fn remembered(session: &Session) -> Vec<u8> {
     device_row(Table::RememberedPing, session.account.id.0, &session.query.device_id)
 }
 
-/// What the request asks; what it leaves out is as in the device's last one.
-fn read(session: &Session, request: Option<&Element<'_>>) -> Result<Result<Asked, Outcome>, Failure> {
+/// Reads a request; what it leaves out is as in the device's last one. Nothing of its document is needed any
+/// more while it waits.
+pub(in crate::doors::eas) fn read(
+    session: &Session,
+    request: Option<&Element<'_>>,
+) -> Result<Request, Failure> {
     let reader = session.eas.mailbox.store().read()?;
     let last: Option<Asked> = state::read(&reader, &remembered(session))?;
     let Some(request) = request else { return Ok(last.ok_or(Outcome::Incomplete)) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wbxml::{Element, Version, airsync};
 
-use super::apply::{Applied, BAD_KEY, FOLDERS_CHANGED, OK, Ready, new_nonce};
+use super::apply::{Applied, BAD_KEY, CONVERSION, FOLDERS_CHANGED, NOT_FOUND, OK, Ready, new_nonce};
 use super::request::{Asked, Collection};
 use crate::doors::eas::ids::{item_id, server_id};
 use crate::doors::eas::render::{Renderer, cut_off};
@@ -33,21 +33,18 @@ impl Told {
     }
 }
 
-/// Works out the answer to a request whose commands are applied; `remembered` is the request itself, kept
-/// with what the answer leads to.
+/// Works out the answer to a request whose commands are applied.
 pub(super) async fn run(
     session: &Session,
     asked: &Arc<Asked>,
     mut applied: Vec<Applied>,
-    remembered: Option<Advance>,
 ) -> Result<(Told, Vec<Applied>), Failure> {
     let (asker, request) = (session.clone(), asked.clone());
     let work = move || {
         let (told, advances) = answers(&asker, &request, &mut applied)?;
         Ok((told, advances, applied))
     };
-    let (mut told, mut advances, applied) = session.eas.blocking(work).await?;
-    advances.extend(remembered);
+    let (mut told, advances, applied) = session.eas.blocking(work).await?;
     if !state::store(session, advances).await? {
         let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
         told.collections = retry.collect();
@@ -129,6 +126,9 @@ fn answer(
     };
     let wishes = ready.wishes.clone();
     let renderer = Renderer::new(session, &view, &folder, &wishes);
+    // What it asks for by name comes before what it does not know of.
+    let mut responses = ready.responses.clone();
+    responses.extend(ready.fetches.iter().map(|id| fetched(&renderer, ready, id, left)));
     let page = if ready.wants_changes {
         match changes(session, asked, ready, &renderer, left)? {
             Some(page) => page,
@@ -137,9 +137,7 @@ fn answer(
     } else {
         Page { state: ready.row.state.clone(), commands: Vec::new(), more: false }
     };
-    let mut responses = ready.responses.clone();
-    responses.extend(ready.fetches.iter().map(|id| fetched(&renderer, ready, id)));
-    let commanded = asked.commands.len() > ready.fetches.len();
+    let commanded = !asked.commands.is_empty();
     if page.commands.is_empty() && responses.is_empty() && !commanded && !page.more {
         return Ok((None, ready.rest(session, page.state)));
     }
@@ -181,7 +179,8 @@ fn changes(
     let folder = renderer.folder();
     let now = session.eas.mailbox.clock().now();
     let wanted = cut_off(folder, ready.wishes.filter, now);
-    let window = usize::from(asked.sticky.window).min(left.steps);
+    // Once the answer is full, the collections that are left only learn that there is more.
+    let window = if left.octets == 0 { 0 } else { usize::from(asked.sticky.window).min(left.steps) };
     let round = |window| {
         let round = Round { device: session.device, wanted, window };
         round.run(&renderer.view().synced(folder), &ready.row.state)
@@ -237,13 +236,20 @@ fn octets(element: &Element<'_>) -> usize {
     element.descendants().map(|e| e.bytes().map_or(2, <[u8]>::len) + 3).sum()
 }
 
-fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str) -> Element<'static> {
+/// An item that was asked for. Once the answer is full the rest is to be asked for again.
+fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str, left: &mut Room) -> Element<'static> {
     let element = Element::new(airsync::FETCH).with_text(airsync::SERVER_ID, id.to_owned());
+    if left.octets == 0 {
+        return element.with_number(airsync::STATUS, RETRY);
+    }
     let uid = item_id(id).filter(|(folder, _)| *folder == ready.folder).map(|(_, uid)| uid);
     let item = uid.and_then(|uid| renderer.view().item(renderer.folder(), uid).ok().flatten());
     match item.map(|item| renderer.whole(&item)) {
-        Some(Ok(data)) => element.with_number(airsync::STATUS, OK).with(data),
-        Some(Err(_)) => element.with_number(airsync::STATUS, 6_u8),
-        None => element.with_number(airsync::STATUS, 8_u8),
+        Some(Ok(data)) => {
+            left.octets = left.octets.saturating_sub(octets(&data));
+            element.with_number(airsync::STATUS, OK).with(data)
+        }
+        Some(Err(_)) => element.with_number(airsync::STATUS, CONVERSION),
+        None => element.with_number(airsync::STATUS, NOT_FOUND),
     }
 }

@@ -4,12 +4,12 @@
 //! A draft with Send leaves as SendMail's messages do: delivery or the queue's entry, the copy in Sent and
 //! the end of the draft are one transaction, that of the collection's commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use wbxml::{Element, Version, airsync, email2};
 
-use super::apply::{CONVERSION, Done, NOT_FOUND, OK, edit_of, told};
+use super::apply::{Before, CONVERSION, Done, NOT_FOUND, OK, edit_of, told};
 use super::request::{Command, Kind};
 use crate::doors::eas::draft::{Changes, Writer, added_files};
 use crate::doors::eas::ids::item_id;
@@ -23,9 +23,9 @@ use crate::mailbox::{
 use crate::message::MailRecord;
 use crate::store::{self, BodyId, Tx};
 
-/// What commands come to, by their digests. Those that are none of a draft's are not in it.
+/// What commands come to, by their place in the request. Those that are none of a draft's are not in it.
 #[derive(Default)]
-pub(super) struct Plans(BTreeMap<u64, Result<Plan, u16>>);
+pub(super) struct Plans(BTreeMap<usize, Result<Plan, u16>>);
 
 /// What one command comes to.
 struct Plan {
@@ -48,15 +48,18 @@ pub(super) async fn plan(
     if folder.role != Role::Drafts || !session.at_least(Version::V16_0) {
         return Ok(plans);
     }
-    // A draft that is changed twice is changed the second time as the first has left it.
+    // A draft that is changed twice is changed the second time as the first has left it; one that was sent
+    // is gone.
     let mut left = BTreeMap::new();
-    for command in commands {
-        let known = before.iter().any(|given| given.digest == command.digest);
-        if known || !matches!(command.kind, Kind::Add | Kind::Change) {
+    let (mut before, mut once) = (Before::new(before), BTreeSet::new());
+    for (index, command) in commands.iter().enumerate() {
+        let known = before.take(command.digest).is_some();
+        let again = command.runs_once() && !once.insert(command.digest);
+        if known || again || !matches!(command.kind, Kind::Add | Kind::Change) {
             continue;
         }
         if let Some(plan) = plan_one(session, folder, command, &mut left).await? {
-            plans.0.insert(command.digest, plan);
+            plans.0.insert(index, plan);
         }
     }
     Ok(plans)
@@ -66,7 +69,7 @@ async fn plan_one(
     session: &Session,
     folder: &Folder,
     command: &Command,
-    left: &mut BTreeMap<Uid, Stored>,
+    left: &mut BTreeMap<Uid, Option<Stored>>,
 ) -> Result<Option<Result<Plan, u16>>, Failure> {
     let data = command.element.child(airsync::APPLICATION_DATA);
     let send = command.element.has(email2::SEND);
@@ -88,7 +91,8 @@ async fn plan_one(
         Err(status) => Ok(Some(Err(status))),
         Ok(Written { mut draft, raw, made_from, send }) => {
             if let Some(uid) = uid {
-                left.insert(uid, Stored { uid, body: draft.body.id().0, message: raw });
+                let written = Stored { uid, body: draft.body.id().0, message: raw };
+                left.insert(uid, send.is_none().then_some(written));
             }
             if command.kind == Kind::Add {
                 draft.flags = draft.flags.without(edit.clear).and(edit.set);
@@ -113,12 +117,12 @@ fn stored(
     session: &Session,
     folder: &Folder,
     command: &Command,
-    left: &BTreeMap<Uid, Stored>,
+    left: &BTreeMap<Uid, Option<Stored>>,
 ) -> Result<Option<Stored>, Failure> {
     let named = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
     let Some((_, uid)) = named.filter(|(of, _)| *of == folder.id) else { return Ok(None) };
     if let Some(left) = left.get(&uid) {
-        return Ok(Some(left.clone()));
+        return Ok(left.clone());
     }
     let view = session.eas.mailbox.view(session.acting())?;
     let Some(item) = view.item(folder, uid)? else { return Ok(None) };
@@ -209,11 +213,11 @@ impl Plans {
         &self,
         tx: &mut MailTx<'_, 'g>,
         at: &Granted<'g>,
-        command: &Command,
+        (index, command): (usize, &Command),
         uid: Option<Uid>,
         knew: Knew,
     ) -> Result<Option<Result<Done, u16>>, Error> {
-        let plan = match self.0.get(&command.digest) {
+        let plan = match self.0.get(&index) {
             None => return Ok(None),
             Some(Err(status)) => return Ok(Some(Err(*status))),
             Some(Ok(plan)) => plan,

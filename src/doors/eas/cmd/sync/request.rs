@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use wbxml::{Element, airsync};
+use wbxml::{Element, airsync, email2};
 
 use super::remember;
 use crate::doors::eas::render::Wishes;
@@ -19,7 +18,7 @@ const COMMANDS_MAX: usize = 2_048;
 
 /// A whole request, with what it left out filled in.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(in crate::doors::eas) struct Asked {
     /// The collections, in the client's order.
     pub(super) collections: Vec<Collection>,
     /// How long to wait for a change.
@@ -41,10 +40,12 @@ pub(super) struct Collection {
     pub(super) wishes: Option<Wishes>,
     /// The client's changes.
     pub(super) commands: Vec<Command>,
+    /// Whether it says what the protocol does not. That is told of this collection alone.
+    pub(super) is_wrong: bool,
 }
 
 /// What a short request repeats of a collection.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sticky {
     /// WindowSize, within its bounds.
     pub(super) window: u16,
@@ -76,7 +77,7 @@ pub(super) enum Kind {
 
 /// Why a request as a whole cannot be served. MS-ASCMD §2.2.3.177.17.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Problem {
+pub(in crate::doors::eas) enum Problem {
     /// 4: not what the protocol says.
     Protocol,
     /// 12: the folders changed, synchronise them first.
@@ -203,32 +204,43 @@ fn window(asked: Option<u32>, default: usize, session: &Session) -> u16 {
 }
 
 impl Collection {
+    /// `Err` when it does not even say of what it speaks.
     fn parse(session: &Session, element: &Element<'_>) -> Result<Self, Problem> {
-        let id = element.text_of(airsync::COLLECTION_ID).filter(|id| !id.is_empty() && id.len() <= 64);
-        let key = element.text_of(airsync::SYNC_KEY).filter(|key| !key.is_empty() && key.len() <= 64);
+        let text = |tag| element.text_of(tag).filter(|text| !text.is_empty() && text.len() <= 64);
+        let id = text(airsync::COLLECTION_ID).ok_or(Problem::Protocol)?;
+        let key = text(airsync::SYNC_KEY).ok_or(Problem::Protocol)?;
+        let mut collection = Self {
+            id: id.to_owned(),
+            key: key.to_owned(),
+            sticky: Sticky { window: 0, get_changes: Some(false), deletes_as_moves: true },
+            wishes: None,
+            commands: Vec::new(),
+            is_wrong: false,
+        };
+        collection.is_wrong = collection.read(session, element).is_err();
+        Ok(collection)
+    }
+
+    fn read(&mut self, session: &Session, element: &Element<'_>) -> Result<(), Problem> {
         let get_changes = element.flag_of(airsync::GET_CHANGES)?;
+        let commands = element.child(airsync::COMMANDS).map(Element::children).unwrap_or_default();
         // Key 0 primes the state and brings nothing. §2.2.3.84.
-        if key == Some("0") && get_changes == Some(true) {
+        if self.begins() && (get_changes == Some(true) || !commands.is_empty()) {
+            return Err(Problem::Protocol);
+        }
+        if commands.len() > COMMANDS_MAX {
             return Err(Problem::Protocol);
         }
         // A second block of options is for SMS, which we have none of.
         let wishes = element.children_of(airsync::OPTIONS).find(|o| o.text_of(airsync::CLASS) != Some("SMS"));
-        let commands = element.child(airsync::COMMANDS).map(Element::children).unwrap_or_default();
-        if commands.len() > COMMANDS_MAX || (key == Some("0") && !commands.is_empty()) {
-            return Err(Problem::Protocol);
-        }
-        let limit = element.parse_of(airsync::WINDOW_SIZE)?;
-        Ok(Self {
-            id: id.ok_or(Problem::Protocol)?.to_owned(),
-            key: key.ok_or(Problem::Protocol)?.to_owned(),
-            sticky: Sticky {
-                window: window(limit, WINDOW_DEFAULT, session),
-                get_changes,
-                deletes_as_moves: element.flag_of(airsync::DELETES_AS_MOVES)?.unwrap_or(true),
-            },
-            wishes: wishes.map(Wishes::parse).transpose()?,
-            commands: commands.iter().map(Command::parse).collect::<Result<_, _>>()?,
-        })
+        self.wishes = wishes.map(Wishes::parse).transpose()?;
+        self.sticky = Sticky {
+            window: window(element.parse_of(airsync::WINDOW_SIZE)?, WINDOW_DEFAULT, session),
+            get_changes,
+            deletes_as_moves: element.flag_of(airsync::DELETES_AS_MOVES)?.unwrap_or(true),
+        };
+        self.commands = commands.iter().map(Command::parse).collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     /// Whether the client begins with this collection.
@@ -243,6 +255,12 @@ impl Collection {
 }
 
 impl Command {
+    /// Whether the same command twice in one request is one: an Add's ClientId is its own (§2.2.3.28.2), a
+    /// message is not sent twice, and what is gone is gone.
+    pub(super) fn runs_once(&self) -> bool {
+        self.kind != Kind::Change || self.element.has(email2::SEND)
+    }
+
     fn parse(element: &Element<'_>) -> Result<Self, Problem> {
         let kind = match element.tag() {
             airsync::ADD => Kind::Add,

@@ -2,14 +2,15 @@
 
 use wbxml::{Element, Version, airsync, airsyncbase, email, ping};
 
-use super::run;
+use super::{read, run};
 use crate::directory::device;
 use crate::doors::eas::cmd;
+use crate::doors::eas::ids::server_id;
 use crate::doors::eas::reply::Reply;
 use crate::doors::eas::sample::{NOW, Sample, document};
 use crate::doors::eas::session::Session;
 use crate::doors::eas::state;
-use crate::mailbox::{FolderId, Modseq, Role};
+use crate::mailbox::{Flags, FolderId, Modseq, Role, Uid};
 
 /// A phone that synchronises one folder.
 pub(super) struct Phone<'s> {
@@ -42,7 +43,7 @@ impl<'s> Phone<'s> {
     }
 
     pub(super) async fn ask(&self, request: &Element<'_>) -> Option<Element<'static>> {
-        match run(&self.session, Some(request)).await.unwrap() {
+        match run(&self.session, read(&self.session, Some(request)).unwrap()).await.unwrap() {
             Reply::Empty => None,
             answer => document(answer).at(&[airsync::COLLECTIONS, airsync::COLLECTION]).cloned(),
         }
@@ -145,8 +146,11 @@ async fn who_waits_passes_what_is_not_for_it() {
         let (session, request) = (phone.session.clone(), if round < 2 { ping.clone() } else { sync(&phone) });
         let waiting = async {
             match round {
-                0 | 1 => cmd::ping::run(&session, Some(&request)).await.map(drop),
-                _ => run(&session, Some(&request)).await.map(drop),
+                0 | 1 => {
+                    let asked = cmd::ping::read(&session, Some(&request)).unwrap();
+                    cmd::ping::run(&session, asked).await.map(drop)
+                }
+                _ => run(&session, read(&session, Some(&request)).unwrap()).await.map(drop),
             }
         };
         let passed = async {
@@ -163,4 +167,115 @@ async fn who_waits_passes_what_is_not_for_it() {
         }
     }
     assert!(phone.sync(vec![]).await.is_none());
+}
+
+fn change(id: String, read: bool) -> Element<'static> {
+    let data = Element::new(airsync::APPLICATION_DATA).with(Element::boolean(email::READ, read));
+    Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id).with(data)
+}
+
+/// The same command twice is two, and a repeated request none.
+#[tokio::test]
+async fn commands_that_are_alike() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Inbox).await;
+    let uid = sample.deliver(phone.folder, b"Subject: s\r\n\r\nt").await.uid;
+    phone.sync(vec![]).await.unwrap();
+    let is_read = || {
+        let (view, folder) = (sample.view(), sample.folder(Role::Inbox));
+        view.item(&folder, uid).unwrap().unwrap().flags.has(Flags::SEEN)
+    };
+    let (there_and_back, back) =
+        (commands_of(&phone, uid, &[true, false, true]), commands_of(&phone, uid, &[true, false]));
+    phone.ask(&phone.request(there_and_back.clone())).await.unwrap();
+    assert!(is_read());
+    let changed = phone.highest();
+    phone.ask(&phone.request(there_and_back)).await.unwrap();
+    assert_eq!(phone.highest(), changed, "the answer got lost: it is the same request");
+    phone.sync(back).await.unwrap();
+    assert!(is_read(), "all of it was done before");
+    phone.sync(commands_of(&phone, uid, &[false, true, false])).await.unwrap();
+    assert!(!is_read());
+}
+
+fn commands_of(phone: &Phone<'_>, uid: Uid, values: &[bool]) -> Vec<Element<'static>> {
+    values.iter().map(|read| change(server_id(phone.folder, uid), *read)).collect()
+}
+
+fn statuses(answer: &Element<'_>) -> Vec<(String, u8)> {
+    let all = answer.child(airsync::COLLECTIONS).unwrap().children();
+    let status = |c: &Element<'_>| c.parse_of(airsync::STATUS).unwrap().unwrap();
+    all.iter().map(|c| (c.text_of(airsync::COLLECTION_ID).unwrap().to_owned(), status(c))).collect()
+}
+
+async fn ask(session: &Session, collections: Vec<Element<'static>>) -> Element<'static> {
+    let request = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with_all(collections));
+    document(run(session, read(session, Some(&request)).unwrap()).await.unwrap())
+}
+
+fn collection(folder: FolderId, key: &str) -> Element<'static> {
+    Element::new(airsync::COLLECTION)
+        .with_text(airsync::SYNC_KEY, key.to_owned())
+        .with_text(airsync::COLLECTION_ID, folder.0.to_string())
+}
+
+/// What is wrong with one collection is told of it alone.
+#[tokio::test]
+async fn a_wrong_collection_does_not_spoil_the_others() {
+    let sample = Sample::new().await;
+    let session = sample.session(Version::V16_1);
+    let (inbox, drafts, sent) =
+        (sample.folder(Role::Inbox).id, sample.folder(Role::Drafts).id, sample.folder(Role::Sent).id);
+    let unknown = Element::new(airsync::COMMANDS).with(Element::new(airsync::SOFT_DELETE));
+    let answer = ask(
+        &session,
+        vec![
+            collection(inbox, "0").with_number(airsync::GET_CHANGES, 1),
+            collection(drafts, "0"),
+            collection(sent, "1.0123456789abcdef").with(unknown),
+        ],
+    )
+    .await;
+    let id = |id: FolderId| id.0.to_string();
+    assert_eq!(statuses(&answer), [(id(inbox), 4), (id(drafts), 1), (id(sent), 4)]);
+    // Without a name there is nothing to tell it of.
+    let nameless = Element::new(airsync::COLLECTION).with_text(airsync::SYNC_KEY, "0");
+    let answer = ask(&session, vec![collection(drafts, "0"), nameless]).await;
+    assert_eq!(answer.text_of(airsync::STATUS), Some("4"));
+}
+
+/// However much is asked for, an answer holds one item beyond its limit at the most.
+#[tokio::test]
+async fn what_is_fetched_has_a_limit() {
+    let sample = Sample::new().await;
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Inbox).await;
+    let sent = sample.folder(Role::Sent).id;
+    let begun = ask(&phone.session, vec![collection(sent, "0")]).await;
+    let path = [airsync::COLLECTIONS, airsync::COLLECTION, airsync::SYNC_KEY];
+    let sent_key = begun.at(&path).and_then(Element::text).unwrap().to_owned();
+    let large = [b"Subject: s\r\n\r\n".as_slice(), &b"0123456789abcde\n".repeat(3 << 16)].concat();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(server_id(phone.folder, sample.deliver(phone.folder, &large).await.uid));
+        while phone.sync(vec![]).await.is_some() {}
+    }
+    sample.deliver(sent, b"Subject: small\r\n\r\nt").await;
+    let fetches = [0, 0, 0, 1, 2]
+        .map(|n: usize| Element::new(airsync::FETCH).with_text(airsync::SERVER_ID, ids[n].clone()));
+    let fetches = Element::new(airsync::COMMANDS).with_all(fetches);
+    let asked = vec![collection(phone.folder, &phone.key).with(fetches), collection(sent, &sent_key)];
+    let answer = ask(&phone.session, asked).await;
+    let [inbox, sent] = answer.child(airsync::COLLECTIONS).unwrap().children() else { panic!("{answer}") };
+    let told: Vec<_> = inbox
+        .child(airsync::RESPONSES)
+        .unwrap()
+        .children()
+        .iter()
+        .map(|fetch| (fetch.text_of(airsync::SERVER_ID).unwrap(), fetch.text_of(airsync::STATUS).unwrap()))
+        .collect();
+    assert_eq!(told, [(&*ids[0], "1"), (&*ids[1], "1"), (&*ids[2], "16")]);
+    assert!(sent.has(airsync::MORE_AVAILABLE) && !sent.has(airsync::COMMANDS));
+    let key = sent.text_of(airsync::SYNC_KEY).unwrap();
+    let next = ask(&phone.session, vec![collection(sample.folder(Role::Sent).id, key)]).await;
+    assert_eq!(added(&next.child(airsync::COLLECTIONS).unwrap().children()[0]).len(), 1);
 }

@@ -196,6 +196,16 @@ async fn twice_in_one_request() {
     let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
     assert!(sent.contains("Subject: two") && sent.contains("far@other.test"));
     assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+
+    // Nor is anything sent twice, in the same words or in others.
+    let id = phone.add("c2", data("anna@example.test", "again", "t")).await;
+    let send =
+        || Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.clone()).with_empty(email2::SEND);
+    let other = change(&id, only(email::SUBJECT, "other")).with_empty(email2::SEND);
+    let answer = phone.sync(vec![send(), send(), other]).await.unwrap();
+    let told = answer.child(airsync::RESPONSES).unwrap().children();
+    assert_eq!(told.iter().map(|r| r.text_of(airsync::STATUS)).collect::<Vec<_>>(), [Some("8")]);
+    assert_eq!(phone.stored(Role::Sent).len(), 2);
 }
 
 #[tokio::test]
