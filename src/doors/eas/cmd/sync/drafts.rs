@@ -80,7 +80,7 @@ async fn plan_one(
     };
     let Ok(edit) = data.map_or(Ok(Edit::default()), edit_of) else { return Ok(Some(Err(CONVERSION))) };
     let stored = match command.kind {
-        Kind::Change => match stored(session, folder, command, left)? {
+        Kind::Change => match stored(session, folder, command, left).await? {
             Some(stored) => Some(stored),
             None => return Ok(Some(Err(NOT_FOUND))),
         },
@@ -113,7 +113,7 @@ struct Stored {
     message: Bytes,
 }
 
-fn stored(
+async fn stored(
     session: &Session,
     folder: &Folder,
     command: &Command,
@@ -126,9 +126,10 @@ fn stored(
     }
     let view = session.eas.mailbox.view(session.acting())?;
     let Some(item) = view.item(folder, uid)? else { return Ok(None) };
+    let (body, size) = (item.body, usize::try_from(item.size).unwrap_or(usize::MAX));
     // Without the trace of a message that was delivered once: it is not part of what is written.
-    let message = view.reader().body(&BodyId(item.body))?;
-    Ok(Some(Stored { uid, body: item.body, message }))
+    let read = blocking(&session.eas, size, move || Ok(view.reader().body(&BodyId(body))?));
+    Ok(Some(Stored { uid, body, message: read.await? }))
 }
 
 struct Written {
