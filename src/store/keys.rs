@@ -37,7 +37,6 @@
 //! | 51 | collection state | account, device id, folder | ActiveSync state, constant size |
 //! | 52 | hierarchy state | account, device id | ActiveSync folder state |
 //! | 53 | remembered Ping | account, device id | folders and heartbeat |
-//! | 54 | remembered Sync | account, device id | the last request, for empty and partial ones |
 //! | 55 | sent ClientId | account, device id, digest | when, then a digest of the request |
 //! | 60 | queue | queue id | a message on its way out, by recipient |
 //! | 61 | queue schedule | time, queue id | destination |
@@ -100,7 +99,6 @@ pub enum Table {
     CollectionState = 0x51,
     HierarchyState = 0x52,
     RememberedPing = 0x53,
-    RememberedSync = 0x54,
     SentClientId = 0x55,
     Queue = 0x60,
     QueueSchedule = 0x61,
@@ -109,14 +107,8 @@ pub enum Table {
 
 impl Table {
     /// What is kept for each device of an account; the keys begin with account and device id.
-    pub const OF_DEVICES: [Self; 6] = [
-        Self::Device,
-        Self::CollectionState,
-        Self::HierarchyState,
-        Self::RememberedPing,
-        Self::RememberedSync,
-        Self::SentClientId,
-    ];
+    pub const OF_DEVICES: [Self; 5] =
+        [Self::Device, Self::CollectionState, Self::HierarchyState, Self::RememberedPing, Self::SentClientId];
     /// What a folder holds; the keys begin with the folder.
     pub const OF_FOLDERS: [Self; 6] =
         [Self::Item, Self::Record, Self::ChangeLog, Self::FilterDate, Self::DavName, Self::SeenOverlay];

@@ -83,7 +83,18 @@ async fn a_damaged_message_costs_that_message_alone() {
 
     let (mut phone, inbox) = phone(&server.running).await;
     assert!(phone.sync_all(&inbox, &Ask { window: 1, ..Ask::default() }).await);
-    assert_eq!(subjects(&mut phone, &inbox), ["first", "last"]);
+    // The phone has it, so that what others do to it means something there.
+    assert_eq!(subjects(&mut phone, &inbox), ["damaged", "first", "last"]);
+    let damaged = format!("{inbox}:2");
+    let mut other = Phone::new(server.address(Listener::Http), USER, PASSWORD, "OTHER");
+    other.provision().await;
+    other.folder_sync().await;
+    assert!(other.sync_all(&inbox, &Ask::default()).await);
+    let read = Element::new(airsync::CHANGE)
+        .with_text(airsync::SERVER_ID, damaged.clone())
+        .with(Element::new(airsync::APPLICATION_DATA).with_number(email::READ, 1));
+    assert_eq!(other.sync(&inbox, &Ask { commands: vec![read], ..Ask::default() }).await.status, 1);
+    assert_eq!(phone.sync(&inbox, &Ask::default()).await.changed, [damaged]);
     for (uid, sound) in [(1, true), (2, false), (3, true)] {
         let status = fetched(&phone, &inbox, &format!("{inbox}:{uid}")).await;
         assert_eq!(status == 1, sound, "item {uid}: {status}");
@@ -103,7 +114,7 @@ async fn a_damaged_message_costs_that_message_alone() {
     // It can be deleted, and the folder goes on.
     assert_eq!(deliver(&server.running, "after", "Some text.").await, 250);
     assert!(phone.sync_all(&inbox, &Ask::default()).await);
-    assert_eq!(subjects(&mut phone, &inbox), ["after", "first", "last"]);
+    assert_eq!(subjects(&mut phone, &inbox), ["after", "damaged", "first", "last"]);
     assert!(server.running.shutdown().await, "something had to be cut");
 }
 

@@ -10,7 +10,7 @@ use wbxml::{Element, airsync, email};
 
 use crate::imap_client::Imap;
 use crate::lmtp::{Lmtp, message};
-use crate::phone::{Ask, Phone};
+use crate::phone::{Ask, Form, Phone};
 use crate::support::TestServer;
 
 const USER: &str = "alice@example.test";
@@ -131,6 +131,8 @@ struct World {
     folders: [Folder; 2],
     users: Vec<User>,
     subjects: u32,
+    /// Syncs without a word that brought something.
+    short_syncs: u32,
 }
 
 impl World {
@@ -143,6 +145,7 @@ impl World {
                 world.settle().await;
             }
         }
+        println!("{} short requests brought something", world.short_syncs);
         assert!(world.server.running.shutdown().await, "something had to be cut");
     }
 
@@ -162,15 +165,16 @@ impl World {
         let folder = |kind| Folder { id: users[0].phone.folder(kind), next: 1, mails: BTreeMap::new() };
         let folders = FOLDERS.map(|(kind, _)| folder(kind));
         let lmtp = Lmtp::connect(server.address(Listener::Lmtp)).await.unwrap();
-        Self { server, clock, lmtp, chance: Chance(seed | 1), folders, users, subjects: 0 }
+        Self { server, clock, lmtp, chance: Chance(seed | 1), folders, users, subjects: 0, short_syncs: 0 }
     }
 
     async fn step(&mut self) {
         let user = self.chance.below(self.users.len());
         let at = usize::from(self.chance.once_in(3));
         let lost = self.chance.once_in(3);
-        match self.chance.below(30) {
+        match self.chance.below(36) {
             0..8 => self.deliver().await,
+            30.. => self.short(user, lost).await,
             8 => self.clock.advance(DAY + 3_600_000),
             9..16 => self.exchange(user, at, Vec::new(), lost).await,
             16..23 => {
@@ -238,7 +242,8 @@ impl World {
                     _ => self.does(at, c, for_good),
                 };
                 let failures = commands.iter().filter_map(does).collect();
-                Pending { ask: Ask { window, filter, commands, for_good, lost, wait: 0 }, failures }
+                let ask = Ask { window, filter, commands, for_good, lost, ..Ask::default() };
+                Pending { ask, failures }
             }
         };
         let brought = self.users[user].phone.sync(&id, &ask).await;
@@ -250,6 +255,44 @@ impl World {
             let told = brought.added.len() + brought.changed.len() + brought.deleted.len();
             assert!(told <= usize::try_from(window).unwrap(), "more than the window");
         }
+    }
+
+    /// A Sync that leaves everything to the server's memory of the last one, at any moment: the server
+    /// goes on from what the phone has, or asks for the whole request.
+    async fn short(&mut self, user: usize, lost: bool) {
+        if self.chance.once_in(2) {
+            self.ask_for_both(user).await;
+            self.deliver().await;
+        }
+        let user = &mut self.users[user];
+        let form = if self.chance.once_in(2) { Form::Empty } else { Form::Partial };
+        let window = 1 + u32::try_from(self.chance.below(4)).unwrap();
+        let ask = Ask { form, window, lost, ..Ask::default() };
+        for (id, brought) in user.phone.sync_many(&[], &ask).await {
+            if id.is_empty() {
+                assert_eq!(brought.status, 13);
+                continue;
+            }
+            assert_eq!(brought.status, 1, "no phone has to start again");
+            let at = self.folders.iter().position(|folder| folder.id == id).unwrap();
+            assert!(user.pending[at].is_none(), "commands were forgotten");
+            assert!(brought.responses.is_empty());
+            self.short_syncs += 1;
+        }
+    }
+
+    /// A whole request for both folders, after which the phone has all that they hold.
+    async fn ask_for_both(&mut self, user: usize) {
+        for at in 0..self.folders.len() {
+            if self.users[user].pending[at].is_some() {
+                return;
+            }
+            self.catch_up(user, at).await;
+        }
+        let (user, [one, two]) = (&mut self.users[user], &self.folders);
+        let brought = user.phone.sync_many(&[&one.id, &two.id], &Ask { filter: 3, ..Ask::default() }).await;
+        assert!(brought.values().all(|brought| brought.status == 1), "{brought:?}");
+        user.filters = [3; 2];
     }
 
     /// What a command does to the folders; a failure that is to be told.

@@ -56,6 +56,17 @@ pub(crate) struct Brought {
     pub(crate) empty: bool,
 }
 
+/// How much of itself a Sync says. MS-ASCMD §2.2.1.21.1, §2.2.3.131.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// Everything.
+    Whole,
+    /// The collections named; the others are as in the last request.
+    Partial,
+    /// Nothing: all is as in the last request.
+    Empty,
+}
+
 /// What a Sync asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -68,11 +79,20 @@ pub(crate) struct Ask {
     pub(crate) for_good: bool,
     /// The answer is thrown away, as if it had got lost.
     pub(crate) lost: bool,
+    pub(crate) form: Form,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { window: 100, filter: 0, commands: Vec::new(), wait: 0, for_good: false, lost: false }
+        Self {
+            window: 100,
+            filter: 0,
+            commands: Vec::new(),
+            wait: 0,
+            for_good: false,
+            lost: false,
+            form: Form::Whole,
+        }
     }
 }
 
@@ -204,6 +224,32 @@ impl Phone {
         true
     }
 
+    /// Makes a folder for mail at the top; its id. MS-ASCMD §2.2.1.3.
+    pub(crate) async fn folder_create(&mut self, name: &str) -> String {
+        let body = Element::new(folderhierarchy::FOLDER_CREATE)
+            .with_text(folderhierarchy::SYNC_KEY, self.hierarchy.clone())
+            .with_text(folderhierarchy::PARENT_ID, "0")
+            .with_text(folderhierarchy::DISPLAY_NAME, name.to_owned())
+            .with_number(folderhierarchy::TYPE, 12);
+        let answer = self.post("FolderCreate", &body).await.unwrap();
+        assert_eq!(answer.text_of(folderhierarchy::STATUS), Some("1"), "{answer}");
+        self.hierarchy = answer.text_of(folderhierarchy::SYNC_KEY).unwrap().to_owned();
+        let id = answer.text_of(folderhierarchy::SERVER_ID).unwrap().to_owned();
+        self.folders.insert(id.clone(), Folder { id: id.clone(), name: name.to_owned(), kind: 12 });
+        id
+    }
+
+    /// Removes a folder. MS-ASCMD §2.2.1.4.
+    pub(crate) async fn folder_delete(&mut self, id: &str) {
+        let body = Element::new(folderhierarchy::FOLDER_DELETE)
+            .with_text(folderhierarchy::SYNC_KEY, self.hierarchy.clone())
+            .with_text(folderhierarchy::SERVER_ID, id.to_owned());
+        let answer = self.post("FolderDelete", &body).await.unwrap();
+        assert_eq!(answer.text_of(folderhierarchy::STATUS), Some("1"), "{answer}");
+        self.hierarchy = answer.text_of(folderhierarchy::SYNC_KEY).unwrap().to_owned();
+        self.folders.remove(id);
+    }
+
     /// The folder of a type. MS-ASCMD §2.2.3.186.3.
     pub(crate) fn folder(&self, kind: u8) -> String {
         self.folders.values().find(|f| f.kind == kind).unwrap().id.clone()
@@ -223,24 +269,52 @@ impl Phone {
 
     /// As [`Phone::sync`], for a server that may be gone.
     pub(crate) async fn try_sync(&mut self, id: &str, ask: &Ask) -> std::io::Result<Brought> {
-        let version = self.version;
         let key = self.collection(id).key.clone();
-        let body = sync_body(version, id, &key, ask);
-        let answer = self.request("Sync", &encode(&body)).await?;
+        let mut brought = self.try_sync_many(&[id], ask).await?;
         if ask.lost {
             return Ok(Brought { status: 1, ..Brought::default() });
         }
-        let Some(document) = answer.document() else {
+        if brought.is_empty() {
             assert_ne!(key, "0", "an empty answer to key 0");
             return Ok(Brought { status: 1, empty: true, ..Brought::default() });
-        };
-        let told = document.at(&[airsync::COLLECTIONS, airsync::COLLECTION]).unwrap_or(&document);
-        let collection = self.collection(id);
-        // What the phone did came first: where the server says otherwise, the server is right.
-        if told.text_of(airsync::STATUS) == Some("1") {
-            ask.commands.iter().for_each(|command| collection.did(command));
         }
-        Ok(collection.take(&key, told))
+        let whole = brought.remove("");
+        Ok(whole.or_else(|| brought.remove(id)).expect("an answer for the folder that was asked"))
+    }
+
+    /// One Sync of several folders with the same wishes; what it brought by folder, and under an empty name
+    /// a status of the request as a whole.
+    pub(crate) async fn sync_many(&mut self, ids: &[&str], ask: &Ask) -> BTreeMap<String, Brought> {
+        self.try_sync_many(ids, ask).await.unwrap()
+    }
+
+    async fn try_sync_many(&mut self, ids: &[&str], ask: &Ask) -> std::io::Result<BTreeMap<String, Brought>> {
+        let keys: Vec<_> = ids.iter().map(|id| (*id, self.collection(id).key.clone())).collect();
+        let body = match ask.form {
+            Form::Empty => Vec::new(),
+            _ => encode(&sync_body(self.version, &keys, ask)),
+        };
+        let answer = self.request("Sync", &body).await?;
+        if ask.lost {
+            return Ok(BTreeMap::new());
+        }
+        let Some(document) = answer.document() else { return Ok(BTreeMap::new()) };
+        let Some(collections) = document.child(airsync::COLLECTIONS) else {
+            let status = document.parse_of(airsync::STATUS).unwrap().unwrap();
+            return Ok(BTreeMap::from([(String::new(), Brought { status, ..Brought::default() })]));
+        };
+        let mut brought = BTreeMap::new();
+        for told in collections.children() {
+            let id = told.text_of(airsync::COLLECTION_ID).unwrap();
+            let collection = self.collection(id);
+            // What the phone did came first: where the server says otherwise, the server is right.
+            if told.text_of(airsync::STATUS) == Some("1") {
+                ask.commands.iter().for_each(|command| collection.did(command));
+            }
+            let key = collection.key.clone();
+            brought.insert(id.to_owned(), collection.take(&key, told));
+        }
+        Ok(brought)
     }
 
     /// Synchronises a folder from where it is until nothing more comes. False when the server had the
@@ -298,7 +372,26 @@ impl Phone {
     }
 }
 
-fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> {
+fn sync_body(version: &str, keys: &[(&str, String)], ask: &Ask) -> Element<'static> {
+    let collections = keys.iter().map(|(id, key)| collection_body(version, id, key, ask));
+    let sync = Element::new(airsync::SYNC);
+    let sync = match keys {
+        [] => sync,
+        _ => sync.with(Element::new(airsync::COLLECTIONS).with_all(collections)),
+    };
+    let sync = match ask.wait {
+        0 => sync,
+        // 12.1 has no other unit than minutes.
+        secs if version == "12.1" => sync.with_number(airsync::WAIT, secs / 60),
+        secs => sync.with_number(airsync::HEARTBEAT_INTERVAL, secs),
+    };
+    match ask.form {
+        Form::Partial => sync.with_number(airsync::WINDOW_SIZE, ask.window).with_empty(airsync::PARTIAL),
+        _ => sync,
+    }
+}
+
+fn collection_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> {
     let mut collection = Element::new(airsync::COLLECTION);
     if version == "12.1" {
         collection.push(Element::leaf(airsync::CLASS, "Email"));
@@ -306,27 +399,22 @@ fn sync_body(version: &str, id: &str, key: &str, ask: &Ask) -> Element<'static> 
     collection = collection
         .with_text(airsync::SYNC_KEY, key.to_owned())
         .with_text(airsync::COLLECTION_ID, id.to_owned());
-    if key != "0" {
-        let preference = Element::new(airsyncbase::BODY_PREFERENCE)
-            .with_number(airsyncbase::TYPE, 1)
-            .with_number(airsyncbase::TRUNCATION_SIZE, 512);
-        let options =
-            Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, ask.filter).with(preference);
-        if ask.for_good {
-            collection.push(Element::number(airsync::DELETES_AS_MOVES, 0));
-        }
-        collection = collection.with_number(airsync::WINDOW_SIZE, ask.window).with(options);
-        if !ask.commands.is_empty() {
-            collection.push(Element::new(airsync::COMMANDS).with_all(ask.commands.clone()));
-        }
+    if key == "0" {
+        return collection;
     }
-    let sync = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
-    match ask.wait {
-        0 => sync,
-        // 12.1 has no other unit than minutes.
-        secs if version == "12.1" => sync.with_number(airsync::WAIT, secs / 60),
-        secs => sync.with_number(airsync::HEARTBEAT_INTERVAL, secs),
+    let preference = Element::new(airsyncbase::BODY_PREFERENCE)
+        .with_number(airsyncbase::TYPE, 1)
+        .with_number(airsyncbase::TRUNCATION_SIZE, 512);
+    let options =
+        Element::new(airsync::OPTIONS).with_number(airsync::FILTER_TYPE, ask.filter).with(preference);
+    if ask.for_good {
+        collection.push(Element::number(airsync::DELETES_AS_MOVES, 0));
     }
+    collection = collection.with_number(airsync::WINDOW_SIZE, ask.window).with(options);
+    if !ask.commands.is_empty() {
+        collection.push(Element::new(airsync::COMMANDS).with_all(ask.commands.clone()));
+    }
+    collection
 }
 
 impl Collection {

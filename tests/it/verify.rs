@@ -71,8 +71,7 @@ async fn a_deleted_account_leaves_nothing_behind() {
     change(&server, move |tx| {
         for id in [alice, bob] {
             let device = |table| Key::of(table).u64(id).text("phone").done();
-            for table in [Table::Device, Table::HierarchyState, Table::RememberedPing, Table::RememberedSync]
-            {
+            for table in [Table::Device, Table::HierarchyState, Table::RememberedPing] {
                 tx.put(device(table), vec![1]);
             }
             tx.put(Key::of(Table::CollectionState).u64(id).text("phone").u64(folder).done(), vec![1]);
@@ -99,14 +98,13 @@ async fn a_deleted_account_leaves_nothing_behind() {
         Table::Device,
         Table::HierarchyState,
         Table::RememberedPing,
-        Table::RememberedSync,
         Table::CollectionState,
         Table::RemovedOwner,
     ];
     for table in tables {
         assert_eq!((of(&server, table, alice), of(&server, table, carol)), (0, 0), "{table:?}");
     }
-    for table in &tables[..10] {
+    for table in &tables[..9] {
         assert_ne!(of(&server, *table, bob), 0, "{table:?}");
     }
     // The address is free, and whoever gets it sees nothing of its predecessor.

@@ -4,7 +4,7 @@ use super::reply::Failure;
 use super::{AccountLine, Answer, Secret};
 use crate::clock::random;
 use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
-use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId};
+use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId, Place};
 use crate::services::Services;
 use crate::store::{Read, Tx};
 
@@ -74,6 +74,8 @@ pub(super) async fn set_password(
             Ok::<_, Failure>(account)
         })
         .await?;
+    // A phone that waits must not sit out its heartbeat under the old one.
+    services.mailbox.notifier().wake(Place::Tree(OwnerId(account.id.0)));
     Ok(answered(&account, password, made, "has a new password"))
 }
 

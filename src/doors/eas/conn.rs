@@ -36,6 +36,9 @@ use crate::directory::{Login, Service};
 use crate::mailbox::Origin;
 use crate::net::{Peer, read_body};
 
+/// Largest body of a Ping: far more than a list of all folders that may be watched.
+const PING_MAX: u64 = 64 << 10;
+
 /// The path, whose case does not count: clients write it in several ways.
 pub(super) const PATH: &str = "/Microsoft-Server-ActiveSync";
 
@@ -196,8 +199,9 @@ async fn handle(
     let (command, key) = (head.query.command, head.key);
     let session = Session {
         eas: eas.clone(),
-        account: login.account,
-        domain: login.domain,
+        account: login.account.clone(),
+        domain: login.domain.clone(),
+        login,
         device: Origin(device.number),
         registered: device,
         version: head.version,
@@ -223,18 +227,46 @@ async fn handle(
     }
     let is_beginning = command == Command::FolderSync
         && request.as_ref().and_then(|r| r.text_of(folderhierarchy::SYNC_KEY)) == Some("0");
+    let waits = caught(command, async { Waits::read(&session, request.as_ref()) }).await?;
+    if let Some(waits) = waits {
+        drop(request);
+        drop(body);
+        return caught(command, waits.run(&session)).await;
+    }
     match caught(command, dispatch(&session, request.as_ref())).await? {
         Reply::Document(document) if is_beginning => Ok(Reply::Beginning(document)),
         reply => Ok(reply),
     }
 }
 
+/// What a command asks that may wait for most of an hour. It keeps neither body nor document meanwhile.
+enum Waits {
+    Sync(cmd::sync::Request),
+    Ping(cmd::ping::Request),
+}
+
+impl Waits {
+    /// `None` for all other commands.
+    fn read(session: &Session, request: Option<&Element<'_>>) -> Result<Option<Self>, Failure> {
+        Ok(match session.query.command {
+            Command::Sync => Some(Self::Sync(cmd::sync::read(session, request)?)),
+            Command::Ping => Some(Self::Ping(cmd::ping::read(session, request)?)),
+            _ => None,
+        })
+    }
+
+    /// Each future is boxed, so that a request that waits is no larger than its own command.
+    async fn run(self, session: &Session) -> Result<Reply, Failure> {
+        match self {
+            Self::Sync(asked) => Box::pin(cmd::sync::run(session, asked)).await,
+            Self::Ping(asked) => Box::pin(cmd::ping::run(session, asked)).await,
+        }
+    }
+}
+
 /// Runs a command. A bug that makes it panic ends this request and nothing else: what it had written
 /// is whole or not there, since a transaction that panics is given up.
-async fn caught(
-    command: Command,
-    work: impl Future<Output = Result<Reply, Failure>>,
-) -> Result<Reply, Failure> {
+async fn caught<T>(command: Command, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         tracing::error!(command = command.name(), panic = panic_text(&*panic), "a command ended in a bug");
         Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))
@@ -243,7 +275,10 @@ async fn caught(
 
 /// The body as it was before it was compressed.
 async fn read(eas: &Eas, head: &Head, body: Body) -> Result<Bytes, Failure> {
-    let most = eas.config.eas.request_max;
+    let most = match head.query.command {
+        Command::Ping => eas.config.eas.request_max.min(PING_MAX),
+        _ => eas.config.eas.request_max,
+    };
     let came = read_body(body, most).await.map_err(|e| Failure::Http(reply::refused_body(e)))?;
     match head.coding {
         Coding::Identity => Ok(came),
@@ -330,10 +365,9 @@ pub(super) const SERVED: &[Command] = &[
     Command::Find,
 ];
 
-/// Each future is boxed, so that a request that waits is no larger than its own command.
+/// The commands that do not wait; each future is boxed, so that none is as large as the largest.
 async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Reply, Failure> {
     match session.query.command {
-        Command::Sync => Box::pin(cmd::sync::run(session, request)).await,
         Command::FolderSync => Box::pin(cmd::folder_sync::run(session, request)).await,
         Command::FolderCreate => Box::pin(cmd::folder_create::run(session, request)).await,
         Command::FolderDelete => Box::pin(cmd::folder_delete::run(session, request)).await,
@@ -342,7 +376,6 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::GetItemEstimate => Box::pin(cmd::estimate::run(session, request)).await,
         Command::ItemOperations => Box::pin(cmd::item_operations::run(session, request)).await,
         Command::MoveItems => Box::pin(cmd::move_items::run(session, request)).await,
-        Command::Ping => Box::pin(cmd::ping::run(session, request)).await,
         Command::SendMail => Box::pin(cmd::send_mail::run(session, request)).await,
         Command::SmartForward => Box::pin(cmd::smart_forward::run(session, request)).await,
         Command::SmartReply => Box::pin(cmd::smart_reply::run(session, request)).await,
@@ -372,7 +405,7 @@ mod tests {
                 assert!(text != "plain", "plain");
                 panic!("{text}");
             };
-            let failed = caught(Command::Sync, work).await;
+            let failed: Result<Reply, _> = caught(Command::Sync, work).await;
             assert!(matches!(failed, Err(Failure::Http(StatusCode::INTERNAL_SERVER_ERROR))));
         }
         assert!(caught(Command::Sync, async { Ok(Reply::Empty) }).await.is_ok());

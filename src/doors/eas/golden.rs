@@ -113,7 +113,7 @@ async fn sync(
         .with_text(airsync::COLLECTION_ID, folder.0.to_string())
         .with_all(options);
     let request = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
-    document(sync::run(session, Some(&request)).await.unwrap())
+    document(sync::run(session, sync::read(session, Some(&request)).unwrap()).await.unwrap())
 }
 
 /// The same answer with a key that is always the same.

@@ -134,6 +134,17 @@ impl Hierarchy {
         changes
     }
 
+    /// Whether the device began in this epoch of the store; else it begins again.
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// Whether a device that received its latest answer would be told anything of the folders `now`.
+    pub(super) fn would_tell(&self, now: &[Shown]) -> bool {
+        let had = self.candidates.last().map_or(&self.had, |latest| &latest.had);
+        had.len() != now.len() || now.iter().any(|folder| !had.contains(&folder.had()))
+    }
+
     /// The key that the device showed last, if it needs no other: it is told nothing new. A beginning
     /// needs one.
     pub(super) fn same_key(&self) -> Option<SyncKey> {
@@ -258,6 +269,20 @@ mod tests {
         let gone = state.changed(8, Err(FolderId(2)), Done { command: 1, made: None });
         assert!(state.accept(&gone.to_string(), 1));
         assert_eq!(state.changes(&[folder(1, 0, "Inbox"), made]).add.len(), 1);
+    }
+
+    #[test]
+    fn what_the_latest_answer_told_is_no_news() {
+        let (mut state, key) = begun(&[folder(1, 0, "Inbox")]);
+        assert!(!state.would_tell(&[folder(1, 0, "Inbox")]), "the answer is on its way");
+        assert!(state.accept(&key, 1));
+        let now = [folder(1, 0, "Inbox"), folder(2, 0, "New")];
+        for other in [&now[..], &[], &[folder(1, 0, "Renamed")], &[folder(3, 0, "Inbox")]] {
+            assert!(state.would_tell(other), "{other:?}");
+        }
+        state.told(2, &now);
+        assert!(!state.would_tell(&now));
+        assert!(state.is_of(1) && !state.is_of(2));
     }
 
     #[test]

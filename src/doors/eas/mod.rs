@@ -18,6 +18,7 @@ mod golden;
 mod hierarchy;
 mod ids;
 mod information;
+mod news;
 mod outbox;
 mod parked;
 mod policy;

@@ -13,10 +13,10 @@ use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::delivery::{Delivery, SystemResolver};
 use crate::directory::device::{Came, Device};
-use crate::directory::{Account, AuthLimits, Directory, Domain, NewAccount, PasswordCost};
+use crate::directory::{Account, AuthLimits, Directory, Domain, Login, NewAccount, PasswordCost, Service};
 use crate::mailbox::{
     Acting, Error, Flags, Folder, FolderId, MailTx, Mailbox, NewItem, Origin, OwnerId, Placed, Role,
-    ThreadKeys, View,
+    ThreadKeys, Uid, View,
 };
 use crate::message::{MailRecord, parse};
 use crate::metrics::Metrics;
@@ -33,6 +33,7 @@ pub(super) struct Sample {
     pub(super) eas: Arc<Eas>,
     pub(super) account: Account,
     pub(super) domain: Domain,
+    login: Login,
 }
 
 impl Sample {
@@ -50,14 +51,15 @@ impl Sample {
         let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, Metrics::new());
         let eas = Eas::new(mailbox, directory, delivery, config, Shutdown::new(), Metrics::new());
         let eas = Arc::new(eas);
-        let account = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;
-        Self { eas, account, domain }
+        let login = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;
+        Self { eas, account: login.account.clone(), domain, login }
     }
 
     /// Another account of the same server.
     pub(super) async fn other(&self, address: &str) -> Self {
-        let account = add_account(&self.eas, address, &[]).await;
-        Self { eas: self.eas.clone(), account, domain: self.domain.clone() }
+        let login = add_account(&self.eas, address, &[]).await;
+        let account = login.account.clone();
+        Self { eas: self.eas.clone(), account, domain: self.domain.clone(), login }
     }
 
     /// A request of the account's phone.
@@ -65,6 +67,7 @@ impl Sample {
         let query = Query::parse("Cmd=Sync&DeviceId=phone1&DeviceType=SmartPhone&User=anna").unwrap();
         Session {
             eas: self.eas.clone(),
+            login: self.login.clone(),
             account: self.account.clone(),
             domain: self.domain.clone(),
             device: Origin(77),
@@ -98,12 +101,29 @@ impl Sample {
 
     /// Puts a message into a folder as delivery does.
     pub(super) async fn deliver(&self, folder: FolderId, raw: &[u8]) -> Placed {
-        let new = self.item(raw);
+        self.deliver_at(folder, NOW, raw).await
+    }
+
+    /// As [`Sample::deliver`], at another time.
+    pub(super) async fn deliver_at(&self, folder: FolderId, at: Millis, raw: &[u8]) -> Placed {
+        let new = NewItem { internal_date: at, ..self.item(raw) };
         self.act(move |tx| {
             let to = tx.granted(folder)?;
             tx.append(&to, new)
         })
         .await
+    }
+
+    /// Makes an item's record unreadable.
+    pub(super) async fn damage_record(&self, folder: FolderId, uid: Uid) {
+        use crate::store::keys::{Key, Table};
+        let key = Key::of(Table::Record).u64(folder.0).u32(uid.0).done();
+        let damage = self.eas.mailbox.store().write_async(move |tx| {
+            assert!(crate::store::Read::get(tx, &key)?.is_some(), "there is no such row");
+            tx.put(key, b"\x01damaged".to_vec());
+            Ok::<_, crate::store::Error>(())
+        });
+        damage.await.unwrap();
     }
 
     fn item(&self, raw: &[u8]) -> NewItem {
@@ -126,17 +146,18 @@ impl Sample {
     }
 }
 
-async fn add_account(eas: &Eas, address: &str, aliases: &[&str]) -> Account {
+async fn add_account(eas: &Eas, address: &str, aliases: &[&str]) -> Login {
     let new = NewAccount {
         address: address.to_owned(),
         aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
         ..NewAccount::default()
     };
-    let account = eas.directory.insert_account(new, None).await.unwrap();
+    let account = eas.directory.insert_account(new, Some("secret")).await.unwrap();
     let owner = OwnerId(account.id.0);
     let made = eas.mailbox.write(Acting::System, Origin::OTHER, move |tx| tx.create_owner(owner, None));
     made.await.unwrap();
-    account
+    let peer = std::net::Ipv4Addr::LOCALHOST.into();
+    eas.directory.authenticate(address, b"secret", peer, Service::Eas).await.unwrap()
 }
 
 /// The document of a reply.

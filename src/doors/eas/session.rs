@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::cmd::sync::Requests;
 use super::parked::Parked;
 use super::policy;
 use super::reply::{Failure, Status};
@@ -15,7 +16,7 @@ use crate::clock::instant;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::directory::device::{self, Device, PolicyDigest};
-use crate::directory::{Account, Directory, Domain};
+use crate::directory::{Account, Directory, Domain, Login};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::{self, Metrics};
 use crate::net::Shutdown;
@@ -37,6 +38,8 @@ pub struct Eas {
     pub config: Arc<Config>,
     /// Requests that wait for a change.
     pub parked: Parked,
+    /// Sync requests that others repeat.
+    pub(super) sync_requests: Requests,
     /// How the server ends.
     pub shutdown: Shutdown,
     /// What is counted.
@@ -65,6 +68,7 @@ impl Eas {
             delivery,
             config,
             parked: Parked::default(),
+            sync_requests: Requests::default(),
             shutdown,
             metrics,
             policy,
@@ -127,6 +131,8 @@ impl Eas {
 pub struct Session {
     /// What the door stands on.
     pub eas: Arc<Eas>,
+    /// The login, to see that it still holds.
+    pub login: Login,
     /// Who is logged in.
     pub account: Account,
     /// The account's domain.
@@ -183,9 +189,12 @@ impl Session {
         Waits { since: instant(), waited: self.waited.clone(), _parked }
     }
 
-    /// True when the device was blocked, or is to be wiped, since the request began: one that waits
-    /// ends, for its next request is told.
+    /// True when the login does not hold any more, or the device was blocked or is to be wiped since the
+    /// request began: one that waits ends, for its next request is told.
     pub(super) fn is_shut_out(&self) -> Result<bool, Failure> {
+        if !self.eas.directory.is_current(&self.login)? {
+            return Ok(true);
+        }
         let read = self.eas.mailbox.store().read()?;
         let device = device::device(&read, self.account.id, &self.query.device_id)?;
         // One that was forgotten begins anew.

@@ -57,3 +57,49 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
 pub(super) fn row<T: Serialize>(value: &T) -> Vec<u8> {
     encode(VERSION, value)
 }
+
+/// A row to write.
+pub(super) struct Advance {
+    /// Its key.
+    pub(super) key: Vec<u8>,
+    /// What must be there before.
+    pub(super) expected: Expected,
+    /// What is there afterwards.
+    pub(super) row: Vec<u8>,
+}
+
+/// What a row must be before it is written.
+pub(super) enum Expected {
+    /// These bytes, or nothing at all is written.
+    Exactly(Vec<u8>),
+    /// These bytes, or this row alone stays as it is.
+    Hopefully(Vec<u8>),
+}
+
+/// Writes the rows, if all that must be as they were are. False when they are not: another request of the
+/// device came in between. Phones go on reading while the disk is full, so this is no growth.
+pub(super) async fn store(session: &Session, advances: Vec<Advance>) -> Result<bool, Error> {
+    if advances.is_empty() {
+        return Ok(true);
+    }
+    let stored = session.eas.mailbox.store().shrink_async(move |tx| {
+        let mut writes = Vec::with_capacity(advances.len());
+        for Advance { key, expected, row } in advances {
+            let stands = match &expected {
+                Expected::Exactly(bytes) | Expected::Hopefully(bytes) => {
+                    tx.get(&key)?.as_deref() == Some(bytes.as_slice())
+                }
+            };
+            match expected {
+                _ if stands => writes.push((key, row)),
+                Expected::Exactly(_) => return Ok(false),
+                _ => {}
+            }
+        }
+        for (key, row) in writes {
+            tx.put(key, row);
+        }
+        Ok::<_, Error>(true)
+    });
+    stored.await
+}

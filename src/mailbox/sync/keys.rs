@@ -134,6 +134,20 @@ impl Collection {
         self.candidates.last().map_or(self.key, answered)
     }
 
+    /// The client, if it has `key`, is in `state` just as well: nothing of what came since is for it.
+    pub fn rest(&mut self, key: SyncKey, state: State) {
+        if key == self.key {
+            self.state = state;
+        } else if let Some(candidate) = self.candidates.iter_mut().find(|c| c.nonce == key.nonce) {
+            candidate.state = state;
+        }
+    }
+
+    /// Whether the client uses its key again, after an answer that may have got lost.
+    pub fn is_repeated(&self) -> bool {
+        !self.given.is_empty() || !self.candidates.is_empty()
+    }
+
     /// Records an answer under `nonce` after which the client is in `state`, and gives its key.
     pub fn answer(&mut self, nonce: u64, state: State) -> SyncKey {
         if self.candidates.len() >= CANDIDATES_MAX {
@@ -173,6 +187,18 @@ mod tests {
         assert!(!c.accept(second), "the other answer's key is void once one was used");
         assert!(!c.accept(SyncKey { number: 1, nonce: 7 }));
         assert!(c.candidates.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_for_the_client_changes_no_key() {
+        let mut c = collection();
+        let (before, next) = (c.key, c.answer(1, State::new(Modseq(6))));
+        c.rest(next, State::new(Modseq(9)));
+        c.rest(before, State::new(Modseq(8)));
+        assert!(c.accept(before));
+        assert_eq!(c.state.cursor, Modseq(8));
+        assert!(c.accept(next));
+        assert_eq!(c.state.cursor, Modseq(9));
     }
 
     #[test]

@@ -168,6 +168,21 @@ impl Tree {
     }
 }
 
+/// Whether a FolderSync would tell the device anything, as its latest answer left it. One that never asked
+/// has nothing to hear.
+pub(in crate::doors::eas) fn would_tell(session: &Session, view: &View) -> Result<bool, Failure> {
+    let row = device_row(Table::HierarchyState, session.account.id.0, &session.query.device_id);
+    let Some(bytes) = view.reader().get(&row)? else { return Ok(false) };
+    match state::decode::<Hierarchy>(&bytes) {
+        Ok(state) if state.is_of(session.eas.mailbox.store().epoch()?) => {
+            let (folders, _) = folders(view, session.owner(), session.version)?;
+            Ok(state.would_tell(&folders))
+        }
+        // It is told to begin again.
+        _ => Ok(true),
+    }
+}
+
 /// The account's own folders of the kinds that a version can synchronise, each after its parent.
 fn folders(view: &View, owner: OwnerId, version: Version) -> Result<(Vec<Shown>, Roles), Error> {
     let all: Vec<Folder> = view.folders(owner)?.into_iter().map(|seen| seen.folder).collect();

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use wbxml::{Element, ping};
 
 use super::super::ids::folder_id;
-use super::super::render::{Wishes, cut_off};
+use super::super::news::{self, News};
+use super::super::render::Wishes;
 use super::super::reply::{Failure, Reply};
 use super::super::session::Session;
-use super::super::state::{self, device_row};
-use crate::mailbox::sync::{Collection, would_tell};
-use crate::mailbox::{Error, FolderId, Place, View};
+use super::super::state::{self, Advance, Expected, collection_row, device_row};
+use crate::mailbox::{FolderId, Place};
 use crate::store::keys::Table;
 
 /// What a Ping comes to. MS-ASCMD §2.2.3.177.11.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Outcome {
+pub(in crate::doors::eas) enum Outcome {
     /// 1: the time is up.
     Expired,
     /// 2: these have something to tell.
@@ -36,17 +36,17 @@ enum Outcome {
 
 /// What a device asked last, for a Ping that leaves it out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Asked {
+pub(in crate::doors::eas) struct Asked {
     folders: Vec<u64>,
     heartbeat_secs: u64,
 }
 
+/// What a request asks, or what it comes to at once.
+pub(in crate::doors::eas) type Request = Result<Asked, Outcome>;
+
 /// Handles Ping.
-pub(in crate::doors::eas) async fn run(
-    session: &Session,
-    request: Option<&Element<'_>>,
-) -> Result<Reply, Failure> {
-    let outcome = match read(session, request)? {
+pub(in crate::doors::eas) async fn run(session: &Session, request: Request) -> Result<Reply, Failure> {
+    let outcome = match request {
         Ok(asked) => {
             remember(session, &asked).await?;
             wait(session, asked).await?
@@ -84,8 +84,12 @@ fn remembered(session: &Session) -> Vec<u8> {
     device_row(Table::RememberedPing, session.account.id.0, &session.query.device_id)
 }
 
-/// What the request asks; what it leaves out is as in the device's last one.
-fn read(session: &Session, request: Option<&Element<'_>>) -> Result<Result<Asked, Outcome>, Failure> {
+/// Reads a request; what it leaves out is as in the device's last one. Nothing of its document is needed any
+/// more while it waits.
+pub(in crate::doors::eas) fn read(
+    session: &Session,
+    request: Option<&Element<'_>>,
+) -> Result<Request, Failure> {
     let reader = session.eas.mailbox.store().read()?;
     let last: Option<Asked> = state::read(&reader, &remembered(session))?;
     let Some(request) = request else { return Ok(last.ok_or(Outcome::Incomplete)) };
@@ -143,70 +147,79 @@ async fn remember(session: &Session, asked: &Asked) -> Result<(), Failure> {
 }
 
 async fn wait(session: &Session, asked: Asked) -> Result<Outcome, Failure> {
-    let folders: Vec<FolderId> = asked.folders.into_iter().map(FolderId).collect();
+    let mut folders: Vec<FolderId> = asked.folders.into_iter().map(FolderId).collect();
+    folders.retain(|id| id.0 != 0);
+    let tree = Place::Tree(session.owner());
     let places = folders.iter().map(|id| Place::Folder(*id));
-    let watch = session.eas.mailbox.notifier().watch(places.chain([Place::Tree(session.owner())]));
+    let watch = session.eas.mailbox.notifier().watch(places.chain([tree]));
     let place = session.eas.parked.enter(session.device);
-    if let Some(outcome) = news(session, &folders)? {
+    if let Some(outcome) = news(session, folders.clone(), true).await? {
         return Ok(outcome);
     }
     let end = tokio::time::sleep(Duration::from_secs(asked.heartbeat_secs));
     tokio::pin!(end);
     let _waits = session.waits();
     loop {
-        tokio::select! {
-            _ = watch.changed() => {}
+        let changed = tokio::select! {
+            changed = watch.changed() => changed,
             () = &mut end => return Ok(Outcome::Expired),
             // The older request's client has moved on; whatever it is told, it asks again.
             () = place.ended() => return Ok(Outcome::Expired),
             () = session.eas.shutdown.begun() => return Ok(Outcome::Expired),
-        }
-        if session.is_shut_out()? {
-            return Ok(Outcome::Expired);
-        }
-        if let Some(outcome) = news(session, &folders)? {
+        };
+        let changed_folders = folders.iter().filter(|id| changed.contains(&Place::Folder(**id))).copied();
+        if let Some(outcome) = news(session, changed_folders.collect(), changed.contains(&tree)).await? {
             return Ok(outcome);
         }
     }
 }
 
-/// The folders that have something to tell, or that the tree itself changed.
-fn news(session: &Session, folders: &[FolderId]) -> Result<Option<Outcome>, Failure> {
+/// Those of the folders that have something to tell, or that the tree itself has; the end for who may not be
+/// here any more. What is not for the device
+/// is written down as passed, so that it is looked at once.
+async fn news(session: &Session, folders: Vec<FolderId>, tree: bool) -> Result<Option<Outcome>, Failure> {
+    let asker = session.clone();
+    let (outcome, passed) = session.eas.blocking(move || look(&asker, &folders, tree)).await?;
+    state::store(session, passed).await?;
+    Ok(outcome)
+}
+
+fn look(
+    session: &Session,
+    folders: &[FolderId],
+    tree: bool,
+) -> Result<(Option<Outcome>, Vec<Advance>), Failure> {
+    if session.is_shut_out()? {
+        return Ok((Some(Outcome::Expired), Vec::new()));
+    }
     let view = session.eas.mailbox.view(session.acting())?;
-    let mut changed = Vec::new();
-    for id in folders.iter().filter(|id| id.0 != 0) {
-        match folder_has_news(session, &view, *id) {
-            Ok(true) => changed.push(*id),
-            Ok(false) => {}
-            Err(Error::Missing | Error::Denied) => return Ok(Some(Outcome::FoldersChanged)),
-            Err(e) => return Err(e.into()),
+    if tree && news::of_tree(session, &view)? {
+        return Ok((Some(Outcome::FoldersChanged), Vec::new()));
+    }
+    let (mut changed, mut passed) = (Vec::new(), Vec::new());
+    for id in folders {
+        // A folder that it has not begun to synchronise has nothing for it.
+        let Some(stored) = state::collection(view.reader(), session, *id)? else { continue };
+        let (mut row, latest) = (stored.clone(), stored.latest());
+        // It has received its last answer, since it waits: the latest key is always one that was given.
+        if !row.accept(latest) {
+            continue;
+        }
+        let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
+        match news::of_folder(session, &view, *id, &row, wishes.filter)? {
+            News::Something => changed.push(*id),
+            News::Nothing(state) if state.cursor != row.state.cursor => {
+                let mut rested = stored.clone();
+                rested.rest(latest, state);
+                passed.push(Advance {
+                    key: collection_row(session, *id),
+                    expected: Expected::Hopefully(state::row(&stored)),
+                    row: state::row(&rested),
+                });
+            }
+            // A folder that is gone: the device was told so, or the tree would have had news.
+            News::Nothing(_) | News::Missing => {}
         }
     }
-    Ok((!changed.is_empty()).then_some(Outcome::Changed(changed)))
-}
-
-/// Whether a Sync of the folder would tell the device anything. A folder that it has not begun to
-/// synchronise has nothing for it.
-fn folder_has_news(session: &Session, view: &View, id: FolderId) -> Result<bool, Error> {
-    let folder = view.readable(id)?;
-    let Some(mut row) = state::collection(view.reader(), session, id)? else { return Ok(false) };
-    take_latest(&mut row);
-    if row.uid_validity != folder.uid_validity || row.epoch != session.eas.mailbox.store().epoch()? {
-        return Ok(true);
-    }
-    let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
-    let wanted = cut_off(&folder, wishes.filter, session.eas.mailbox.clock().now());
-    match would_tell(&view.synced(&folder), session.device, wanted, &row.state) {
-        Ok(quiet) => Ok(quiet.is_none()),
-        Err(Error::Stale) => Ok(true),
-        Err(e) => Err(e),
-    }
-}
-
-/// A device that pings has received its last answer: the state is that of the latest key.
-fn take_latest(row: &mut Collection) {
-    let latest = row.latest();
-    // The latest key is always one that was given.
-    let known = row.accept(latest);
-    debug_assert!(known);
+    Ok(((!changed.is_empty()).then_some(Outcome::Changed(changed)), passed))
 }

@@ -14,6 +14,10 @@ use crate::message::{self, MailRecord, thread};
 const UTF_8: &str = "65001";
 /// MS-ASEMAIL §2.2.2.20.
 const CONTENT_CLASS: &str = "urn:content-classes:message";
+/// What stands in for a message that cannot be shown, and for its subject where that is lost as well.
+const DAMAGED: &str =
+    "This message cannot be shown: it is damaged on the server, or cannot be read at the moment.";
+const DAMAGED_SUBJECT: &str = "(damaged message)";
 /// Status of a BodyPart: success. MS-ASAIRS §2.2.2.37.
 const PART_OK: u8 = 1;
 /// Longest Subject, ThreadTopic and DisplayTo, in octets.
@@ -51,6 +55,38 @@ impl<'v> Renderer<'v> {
     /// All that the client wants of an item.
     pub(in crate::doors::eas) fn whole(&self, item: &Item) -> Result<Element<'static>, Error> {
         self.properties(item, airsync::APPLICATION_DATA, None)
+    }
+
+    /// What is known of an item that [`Renderer::whole`] cannot show, since its message or its record is
+    /// damaged or cannot be read now. The body says so, as one that was truncated: the client can ask for the
+    /// rest once it can be read again.
+    pub(in crate::doors::eas) fn damaged(&self, item: &Item) -> Element<'static> {
+        let row = self.view.record(self.folder, item.uid).ok().flatten();
+        let record = row.as_ref().and_then(|row| MailRecord::decode(row.record()).ok());
+        let version = self.session.version;
+        let mut out = Out::new(airsync::APPLICATION_DATA, version);
+        match &record {
+            Some(record) => self.envelope(&mut out, item, record),
+            None => {
+                out.add(Element::leaf(email::SUBJECT, DAMAGED_SUBJECT));
+                out.add(Element::leaf(email::DATE_RECEIVED, dashed(item.internal_date)));
+                out.add(Element::boolean(email::READ, item.flags.has(Flags::SEEN)));
+            }
+        }
+        let shown = Shown {
+            kind: Kind::Text,
+            size: item.size.max(u64::try_from(DAMAGED.len()).unwrap_or_default()),
+            truncated: true,
+            data: Some(Data::Text(DAMAGED.to_owned())),
+            preview: None,
+        };
+        out.add(body_element(shown, version, None));
+        out.add(Element::leaf(email::MESSAGE_CLASS, record.as_ref().map_or("IPM.Note", message_class)));
+        out.add(Element::leaf(email::INTERNET_CPID, UTF_8));
+        out.add(flag::flag(item, version));
+        out.add(Element::leaf(email::CONTENT_CLASS, CONTENT_CLASS));
+        out.add(flag::categories(item));
+        out.element
     }
 
     /// What changes without its content.

@@ -1,6 +1,9 @@
 //! Requests, good and bad, up to the command.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -8,11 +11,12 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::stream;
-use wbxml::{Element, encode, folderhierarchy};
+use wbxml::{Element, airsync, encode, folderhierarchy, ping};
 
 use super::phone::PATH;
 use super::{Home, Phone};
 use crate::directory::device::devices;
+use crate::mailbox::{Acting, OwnerId, Role};
 
 fn hierarchy(key: &str) -> Vec<u8> {
     encode(&Element::new(folderhierarchy::FOLDER_SYNC).with_text(folderhierarchy::SYNC_KEY, key))
@@ -265,4 +269,59 @@ async fn a_probe_leaves_no_trace() {
     for home in [home, open] {
         assert!(devices(&home.eas.mailbox.store().read().unwrap(), home.ann).unwrap().is_empty());
     }
+}
+
+/// A request that waits keeps what it asks and nothing of its body.
+#[tokio::test]
+async fn what_waits_keeps_no_body() {
+    struct Whole(Vec<u8>, Arc<AtomicBool>);
+    impl AsRef<[u8]> for Whole {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for Whole {
+        fn drop(&mut self) {
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+    let home = Home::new().await;
+    let phone = home.ready("PHONE1").await;
+    let folder = home.eas.mailbox.view(Acting::account(home.ann.0)).unwrap();
+    let inbox = folder.by_role(OwnerId(home.ann.0), Role::Inbox).unwrap().id.0.to_string();
+    let collection = |key: String| {
+        let one = Element::new(airsync::COLLECTION)
+            .with_text(airsync::SYNC_KEY, key)
+            .with_text(airsync::COLLECTION_ID, inbox.clone());
+        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(one))
+    };
+    let begun = phone.post("Sync", &collection("0".into())).await.tree();
+    let path = [airsync::COLLECTIONS, airsync::COLLECTION, airsync::SYNC_KEY];
+    let key = begun.at(&path).and_then(Element::text).unwrap().to_owned();
+    let synced = phone.post("Sync", &collection(key.clone())).await;
+    let key = match synced.body.is_empty() {
+        true => key,
+        false => synced.tree().at(&path).and_then(Element::text).unwrap().to_owned(),
+    };
+    let folders =
+        Element::new(ping::FOLDERS).with(Element::new(ping::FOLDER).with_text(ping::ID, inbox.clone()));
+    for (command, asked) in [
+        ("Sync", collection(key).with_number(airsync::HEARTBEAT_INTERVAL, 600)),
+        ("Ping", Element::new(ping::PING).with_number(ping::HEARTBEAT_INTERVAL, 600).with(folders)),
+    ] {
+        let gone = Arc::new(AtomicBool::new(false));
+        let body = Bytes::from_owner(Whole(encode(&asked), gone.clone()));
+        let request = phone.request("POST", &phone.query(command)).body(Body::from(body)).unwrap();
+        let parked = async {
+            while home.eas.parked.is_empty() || !gone.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            answer = phone.send(request) => panic!("{command}: {answer:?}"),
+            () = parked => {}
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("{command} keeps its body"),
+        }
+    }
+    assert_eq!(phone.post_bytes("Ping", vec![0; (64 << 10) + 1]).await.http, 413);
 }

@@ -1,15 +1,17 @@
 //! What each collection is told: outcomes of the client's commands, then the server's changes, as many
 //! as fit. The state they lead to is durable before the answer is sent.
 
+use std::sync::Arc;
+
 use wbxml::{Element, Version, airsync};
 
-use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{Renderer, cut_off};
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
-use super::super::super::state::{self, collection_row};
-use super::apply::{Applied, BAD_KEY, FOLDERS_CHANGED, OK, Ready, new_nonce};
+use super::apply::{Applied, BAD_KEY, CONVERSION, FOLDERS_CHANGED, NOT_FOUND, OK, Ready, new_nonce};
 use super::request::{Asked, Collection};
+use crate::doors::eas::ids::{item_id, server_id};
+use crate::doors::eas::render::{Renderer, cut_off};
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{Round, Step};
 use crate::mailbox::{Error, Folder, Kind};
 
@@ -31,15 +33,30 @@ impl Told {
     }
 }
 
-/// A state to store before the answer is sent.
-struct Advance {
-    key: Vec<u8>,
-    expected: Vec<u8>,
-    row: Vec<u8>,
+/// Works out the answer to a request whose commands are applied.
+pub(super) async fn run(
+    session: &Session,
+    asked: &Arc<Asked>,
+    mut applied: Vec<Applied>,
+) -> Result<(Told, Vec<Applied>), Failure> {
+    let (asker, request) = (session.clone(), asked.clone());
+    let work = move || {
+        let (told, advances) = answers(&asker, &request, &mut applied)?;
+        Ok((told, advances, applied))
+    };
+    let (mut told, advances, applied) = session.eas.blocking(work).await?;
+    if !state::store(session, advances).await? {
+        let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
+        told.collections = retry.collect();
+    }
+    Ok((told, applied))
 }
 
-/// Works out the answer to a request whose commands are applied.
-pub(super) async fn run(session: &Session, asked: &Asked, applied: &[Applied]) -> Result<Told, Failure> {
+fn answers(
+    session: &Session,
+    asked: &Asked,
+    applied: &mut [Applied],
+) -> Result<(Told, Vec<Advance>), Failure> {
     let mut told = Told { collections: Vec::new() };
     let mut advances = Vec::new();
     let mut left = Room { steps: asked.window, octets: ANSWER_MAX };
@@ -52,29 +69,7 @@ pub(super) async fn run(session: &Session, asked: &Asked, applied: &[Applied]) -
         told.collections.extend(element);
         advances.extend(advance);
     }
-    if !advances.is_empty() && !store(session, advances).await? {
-        let retry = asked.collections.iter().map(|c| failed(session, c, RETRY));
-        told.collections = retry.collect();
-    }
-    Ok(told)
-}
-
-/// Stores the states, if all are still what the answer was worked out from. A state replaces the one
-/// before: phones go on reading while the disk is full.
-async fn store(session: &Session, advances: Vec<Advance>) -> Result<bool, Failure> {
-    let stored = session.eas.mailbox.store().shrink_async(move |tx| {
-        use crate::store::Read;
-        for advance in &advances {
-            if tx.get(&advance.key)?.as_deref() != Some(advance.expected.as_slice()) {
-                return Ok(false);
-            }
-        }
-        for advance in advances {
-            tx.put(advance.key, advance.row);
-        }
-        Ok::<_, crate::store::Error>(true)
-    });
-    Ok(stored.await?)
+    Ok((told, advances))
 }
 
 fn head(session: &Session, asked: &Collection, folder: Option<&Folder>, key: &str) -> Element<'static> {
@@ -99,7 +94,7 @@ fn class(kind: Kind) -> &'static str {
 fn failed(session: &Session, asked: &Collection, status: u8) -> Element<'static> {
     let key = match status {
         BAD_KEY | FOLDERS_CHANGED => "0",
-        _ => asked.key.as_deref().unwrap_or("0"),
+        _ => &asked.key,
     };
     head(session, asked, None, key).with_number(airsync::STATUS, status)
 }
@@ -118,7 +113,7 @@ struct Room {
 fn answer(
     session: &Session,
     asked: &Collection,
-    ready: &Ready,
+    ready: &mut Ready,
     left: &mut Room,
 ) -> Result<(Option<Element<'static>>, Option<Advance>), Failure> {
     let view = session.eas.mailbox.view(session.acting())?;
@@ -129,8 +124,12 @@ fn answer(
         }
         Err(e) => return Err(e.into()),
     };
-    let renderer = Renderer::new(session, &view, &folder, &ready.wishes);
-    let page = if asked.wants_changes() {
+    let wishes = ready.wishes.clone();
+    let renderer = Renderer::new(session, &view, &folder, &wishes);
+    // What it asks for by name comes before what it does not know of.
+    let mut responses = ready.responses.clone();
+    responses.extend(ready.fetches.iter().map(|id| fetched(&renderer, ready, id, left)));
+    let page = if ready.wants_changes {
         match changes(session, asked, ready, &renderer, left)? {
             Some(page) => page,
             None => return Ok((Some(failed(session, asked, BAD_KEY)), None)),
@@ -138,11 +137,9 @@ fn answer(
     } else {
         Page { state: ready.row.state.clone(), commands: Vec::new(), more: false }
     };
-    let mut responses = ready.responses.clone();
-    responses.extend(ready.fetches.iter().map(|id| fetched(&renderer, ready, id)));
-    let commanded = asked.commands.len() > ready.fetches.len();
+    let commanded = !asked.commands.is_empty();
     if page.commands.is_empty() && responses.is_empty() && !commanded && !page.more {
-        return Ok((None, None));
+        return Ok((None, ready.rest(session, page.state)));
     }
     let mut row = ready.row.clone();
     let key = row.answer(new_nonce()?, page.state);
@@ -158,7 +155,7 @@ fn answer(
     }
     let advance = Advance {
         key: collection_row(session, folder.id),
-        expected: ready.stored.clone(),
+        expected: Expected::Exactly(ready.stored.clone()),
         row: state::row(&row),
     };
     Ok((Some(element), Some(advance)))
@@ -182,7 +179,8 @@ fn changes(
     let folder = renderer.folder();
     let now = session.eas.mailbox.clock().now();
     let wanted = cut_off(folder, ready.wishes.filter, now);
-    let window = usize::from(asked.sticky.window).min(left.steps);
+    // Once the answer is full, the collections that are left only learn that there is more.
+    let window = if left.octets == 0 { 0 } else { usize::from(asked.sticky.window).min(left.steps) };
     let round = |window| {
         let round = Round { device: session.device, wanted, window };
         round.run(&renderer.view().synced(folder), &ready.row.state)
@@ -210,8 +208,9 @@ fn changes(
     Ok(Some(Page { state: told.state, commands, more: told.more }))
 }
 
-/// One change as the client is told it, and about how many octets it takes. An item that cannot be
-/// shown is left out: it must not block its folder.
+/// One change as the client is told it, and about how many octets it takes. An item that cannot be shown as
+/// it is must not block its folder: the client is told what is known of it, so that it has the item when more
+/// is to be said of it.
 fn command(renderer: &Renderer<'_>, step: Step) -> Result<Option<(Element<'static>, usize)>, Failure> {
     let folder = renderer.folder();
     let (tag, uid, content) = match step {
@@ -224,25 +223,33 @@ fn command(renderer: &Renderer<'_>, step: Step) -> Result<Option<(Element<'stati
     let Some(content) = content else { return Ok(Some((command, 32))) };
     let Some(item) = renderer.view().item(folder, uid)? else { return Ok(None) };
     let data = if content { renderer.whole(&item) } else { renderer.flags(&item) };
-    match data {
-        Ok(data) => {
-            let octets = data.descendants().map(|e| e.bytes().map_or(2, <[u8]>::len) + 3).sum();
-            Ok(Some((command.with(data), octets)))
-        }
-        Err(e) => {
-            tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "an item cannot be synchronised");
-            Ok(None)
-        }
-    }
+    let data = data.unwrap_or_else(|e| {
+        tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "an item cannot be shown as it is");
+        renderer.damaged(&item)
+    });
+    let octets = octets(&data);
+    Ok(Some((command.with(data), octets)))
 }
 
-fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str) -> Element<'static> {
+/// About how many octets an element takes.
+fn octets(element: &Element<'_>) -> usize {
+    element.descendants().map(|e| e.bytes().map_or(2, <[u8]>::len) + 3).sum()
+}
+
+/// An item that was asked for. Once the answer is full the rest is to be asked for again.
+fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str, left: &mut Room) -> Element<'static> {
     let element = Element::new(airsync::FETCH).with_text(airsync::SERVER_ID, id.to_owned());
+    if left.octets == 0 {
+        return element.with_number(airsync::STATUS, RETRY);
+    }
     let uid = item_id(id).filter(|(folder, _)| *folder == ready.folder).map(|(_, uid)| uid);
     let item = uid.and_then(|uid| renderer.view().item(renderer.folder(), uid).ok().flatten());
     match item.map(|item| renderer.whole(&item)) {
-        Some(Ok(data)) => element.with_number(airsync::STATUS, OK).with(data),
-        Some(Err(_)) => element.with_number(airsync::STATUS, 6_u8),
-        None => element.with_number(airsync::STATUS, 8_u8),
+        Some(Ok(data)) => {
+            left.octets = left.octets.saturating_sub(octets(&data));
+            element.with_number(airsync::STATUS, OK).with(data)
+        }
+        Some(Err(_)) => element.with_number(airsync::STATUS, CONVERSION),
+        None => element.with_number(airsync::STATUS, NOT_FOUND),
     }
 }

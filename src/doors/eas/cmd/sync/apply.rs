@@ -1,22 +1,22 @@
 //! The client's changes to one collection: applied once, however often the request is repeated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wbxml::{Element, airsync, airsyncbase, email};
 
-use super::super::super::ids::{item_id, server_id};
-use super::super::super::render::{
-    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
-};
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::Session;
-use super::super::super::state::{self, collection_row};
 use super::drafts::{self, Claim, Plans};
 use super::request::{Collection, Command, Kind};
 use crate::clock;
+use crate::doors::eas::ids::{folder_id, item_id, server_id};
+use crate::doors::eas::render::{
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
+};
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{self, Given, State};
 use crate::mailbox::{
-    Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, Role, Uid,
+    Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, OwnerId, Role, Uid, View,
 };
 use crate::store::Tx;
 
@@ -45,12 +45,29 @@ pub(super) struct Ready {
     pub(super) responses: Vec<Element<'static>>,
     /// Items that the client asked for.
     pub(super) fetches: Vec<String>,
+    /// Whether the client wants the server's changes.
+    pub(super) wants_changes: bool,
+}
+
+impl Ready {
+    /// The device goes on with `state` under the same key: what came since is not for it. What is to be
+    /// written down, unless the walk was no longer than it would be the next time.
+    pub(super) fn rest(&mut self, session: &Session, state: State) -> Option<Advance> {
+        if state.cursor == self.row.state.cursor {
+            return None;
+        }
+        self.row.state = state;
+        let row = state::row(&self.row);
+        let before = std::mem::replace(&mut self.stored, row.clone());
+        let key = collection_row(session, self.folder);
+        Some(Advance { key, expected: Expected::Hopefully(before), row })
+    }
 }
 
 /// Statuses of collections and items.
 pub(super) const OK: u16 = 1;
 pub(super) const BAD_KEY: u8 = 3;
-const PROTOCOL: u16 = 4;
+const PROTOCOL: u8 = 4;
 pub(super) const CONVERSION: u16 = 6;
 pub(super) const NOT_FOUND: u16 = 8;
 pub(super) const NO_SPACE: u16 = 9;
@@ -59,9 +76,16 @@ const BAD_FILTER: u8 = 4;
 pub(super) const FOLDERS_CHANGED: u8 = 12;
 
 /// Applies what a request asks of one collection.
-pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied, Failure> {
+pub(super) async fn run(
+    session: &Session,
+    asked: &Collection,
+    trash: &mut Trash,
+) -> Result<Applied, Failure> {
+    if asked.is_wrong {
+        return Ok(Applied::Failed(PROTOCOL));
+    }
     let view = session.eas.mailbox.view(session.acting())?;
-    let folder = super::super::super::ids::folder_id(&asked.id);
+    let folder = folder_id(&asked.id);
     let folder = match folder.map(|id| view.readable(id)) {
         Some(Ok(folder)) => folder,
         None | Some(Err(Error::Missing | Error::Denied)) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
@@ -89,12 +113,35 @@ pub(super) async fn run(session: &Session, asked: &Collection) -> Result<Applied
         wishes,
         responses: Vec::new(),
         fetches: fetches(asked),
+        wants_changes: asked.wants_changes(),
     };
     let changes = asked.commands.iter().any(|c| c.kind != Kind::Fetch);
     if !changes && ready.row.given.is_empty() && ready.row.options == options(&ready.wishes) {
         return Ok(Applied::Ready(Box::new(ready)));
     }
-    apply(session, asked, ready, folder).await
+    let deletes = asked.sticky.deletes_as_moves && asked.commands.iter().any(|c| c.kind == Kind::Delete);
+    let trash = if deletes { trash.of(&view, folder.owner)? } else { None };
+    drop(view);
+    apply(session, asked, ready, &folder, trash.filter(|id| *id != folder.id)).await
+}
+
+/// Where owners' deleted items go, looked up once a request.
+#[derive(Default)]
+pub(super) struct Trash(BTreeMap<OwnerId, Option<FolderId>>);
+
+impl Trash {
+    fn of(&mut self, view: &View, owner: OwnerId) -> Result<Option<FolderId>, Error> {
+        if let Some(known) = self.0.get(&owner) {
+            return Ok(*known);
+        }
+        let trash = match view.by_role(owner, Role::Trash) {
+            Ok(trash) => Some(trash.id),
+            Err(Error::Missing) => None,
+            Err(e) => return Err(e),
+        };
+        self.0.insert(owner, trash);
+        Ok(trash)
+    }
 }
 
 /// Key 0: a new state, or the one just begun if its answer may still be on the way.
@@ -109,7 +156,8 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         let folder = tx.granted(id)?;
         let (head, uid_validity) = (tx.highest(&folder)?, tx.uid_validity(&folder)?);
         let known = state::read::<sync::Collection>(&*tx.store(), &key)?;
-        let attached = known.filter(|row| row.attaches(now) && row.epoch == epoch && row.options == wanted);
+        let same_history = |row: &sync::Collection| row.epoch == epoch && row.uid_validity == uid_validity;
+        let attached = known.filter(|row| row.attaches(now) && same_history(row) && row.options == wanted);
         let row = attached.unwrap_or_else(|| {
             let mut row = sync::Collection::begin(nonce, State::new(head), now, epoch, uid_validity);
             row.options = wanted;
@@ -118,7 +166,12 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         tx.store().put(key, state::row(&row));
         Ok::<_, Error>(row)
     });
-    let row = begun.await?;
+    let row = match begun.await {
+        Ok(row) => row,
+        // It went since it was looked for.
+        Err(Error::Missing) => return Ok(Applied::Failed(FOLDERS_CHANGED)),
+        Err(e) => return Err(e.into()),
+    };
     Ok(Applied::Begun(Box::new(Ready {
         folder: folder.id,
         stored: state::row(&row),
@@ -126,6 +179,7 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         wishes,
         responses: Vec::new(),
         fetches: Vec::new(),
+        wants_changes: false,
     })))
 }
 
@@ -133,20 +187,16 @@ pub(super) fn new_nonce() -> Result<u64, Failure> {
     Ok(u64::from_be_bytes(clock::random().map_err(|_| Status::ServerErrorRetryLater)?))
 }
 
-/// Takes the client at its word about its key; a short request means the latest it was given.
+/// Takes the client at its word about its key.
 fn accept(
     row: &mut sync::Collection,
     asked: &Collection,
     folder: &Folder,
     session: &Session,
 ) -> Result<bool, Failure> {
-    let key = match &asked.key {
-        Some(text) => text.parse().ok(),
-        None => Some(row.latest()),
-    };
     let same_history =
         row.epoch == session.eas.mailbox.store().epoch()? && row.uid_validity == folder.uid_validity;
-    let accepted = same_history && key.is_some_and(|key| row.accept(key));
+    let accepted = same_history && asked.key.parse().is_ok_and(|key| row.accept(key));
     Ok(accepted && (folder.purged..=folder.highest).contains(&row.state.cursor))
 }
 
@@ -160,9 +210,12 @@ fn options(wishes: &Wishes) -> Vec<u8> {
     postcard::to_stdvec(wishes).unwrap_or_default()
 }
 
+/// The items asked for, each once.
 fn fetches(asked: &Collection) -> Vec<String> {
     let fetches = asked.commands.iter().filter(|c| c.kind == Kind::Fetch);
-    fetches.filter_map(|c| c.element.text_of(airsync::SERVER_ID)).map(str::to_owned).collect()
+    let mut seen = BTreeSet::new();
+    let ids = fetches.filter_map(|c| c.element.text_of(airsync::SERVER_ID));
+    ids.filter(|id| seen.insert(*id)).map(str::to_owned).collect()
 }
 
 /// What the transaction of a collection's commands came to.
@@ -175,45 +228,40 @@ async fn apply(
     session: &Session,
     asked: &Collection,
     ready: Ready,
-    folder: Folder,
+    folder: &Folder,
+    trash: Option<FolderId>,
 ) -> Result<Applied, Failure> {
-    let drafts = drafts::plan(session, &folder, &asked.commands, &ready.row.given).await?;
+    let commands: Vec<_> = asked.commands.iter().filter(|c| c.kind != Kind::Fetch).cloned().collect();
+    let drafts = drafts::plan(session, folder, &commands, &ready.row.given).await?;
+    let work = |drafts| Work {
+        folder: folder.id,
+        trash,
+        commands: commands.clone(),
+        knew: ready.row.state.cursor,
+        device: session.device,
+        drafts,
+    };
     if !drafts.send_any() {
-        return apply_with(drafts, session, asked, ready, &folder).await?.map_err(Failure::from);
+        return apply_with(session, work(drafts), ready.clone()).await?.map_err(Failure::from);
     }
-    match apply_with(drafts, session, asked, ready.clone(), &folder).await? {
+    match apply_with(session, work(drafts), ready.clone()).await? {
         // What is sent does not fit in after it was taken for delivery, so that nothing may come of it all:
         // the other commands are applied without it.
         Err(Error::OverQuota | Error::Denied | Error::Invalid(_)) => {
-            let mut drafts = drafts::plan(session, &folder, &asked.commands, &ready.row.given).await?;
+            let mut drafts = drafts::plan(session, folder, &commands, &ready.row.given).await?;
             drafts.refuse_to_send(NO_SPACE);
-            apply_with(drafts, session, asked, ready, &folder).await?.map_err(Failure::from)
+            apply_with(session, work(drafts), ready.clone()).await?.map_err(Failure::from)
         }
         applied => applied.map_err(Failure::from),
     }
 }
 
 async fn apply_with(
-    drafts: Plans,
     session: &Session,
-    asked: &Collection,
+    mut work: Work,
     ready: Ready,
-    folder: &Folder,
 ) -> Result<Result<Applied, Error>, Failure> {
-    let trash = match session.eas.mailbox.view(session.acting())?.by_role(folder.owner, Role::Trash) {
-        Ok(trash) => Some(trash.id),
-        Err(Error::Missing) => None,
-        Err(e) => return Err(e.into()),
-    };
-    let key = collection_row(session, folder.id);
-    let mut work = Work {
-        folder: folder.id,
-        drafts,
-        trash: trash.filter(|id| *id != folder.id && asked.sticky.deletes_as_moves),
-        commands: asked.commands.iter().filter(|c| c.kind != Kind::Fetch).cloned().collect(),
-        knew: ready.row.state.cursor,
-        device: session.device,
-    };
+    let key = collection_row(session, work.folder);
     let client_wins = ready.wishes.client_wins;
     let claim = Claim { device: work.device, knew: work.knew, client_wins };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
@@ -234,7 +282,8 @@ async fn apply_with(
         let (given, responses) =
             eas.mailbox.within(tx, acting.clone(), work.device, |mail| work.run(mail, &row.given))?;
         // To the device, too, the copy in Sent is something new.
-        eas.mailbox.within(tx, acting, Origin::OTHER, |mail| work.drafts.keep_copies(mail))?;
+        let copies = eas.mailbox.within(tx, acting, Origin::OTHER, |mail| work.drafts.keep_copies(mail));
+        copies.map_err(gone_meanwhile)?;
         row.given = given;
         tx.put(key, state::row(&row));
         Ok(Outcome { row, responses })
@@ -247,7 +296,17 @@ async fn apply_with(
             Ok(Ok(Applied::Ready(Box::new(Ready { stored: state::row(&row), row, responses, ..ready }))))
         }
         Err(Error::Stale) => Ok(Ok(Applied::Failed(super::answer::RETRY))),
+        // The folder itself went since it was looked for.
+        Err(Error::Missing) => Ok(Ok(Applied::Failed(FOLDERS_CHANGED))),
         Err(e) => Ok(Err(e)),
+    }
+}
+
+/// Another folder that is needed went since it was looked for: the next try finds out.
+fn gone_meanwhile(e: Error) -> Error {
+    match e {
+        Error::Missing => Error::Stale,
+        e => e,
     }
 }
 
@@ -270,22 +329,24 @@ impl Work {
         before: &[Given],
     ) -> Result<(Vec<Given>, Vec<Element<'static>>), Error> {
         let at = tx.granted(self.folder)?;
-        let trash = self.trash.map(|id| tx.granted(id)).transpose()?;
-        let mut given = Vec::with_capacity(self.commands.len());
+        let trash = self.trash.map(|id| tx.granted(id)).transpose().map_err(gone_meanwhile)?;
+        let mut before = Before::new(before);
+        let mut given: Vec<Given> = Vec::with_capacity(self.commands.len());
         let mut responses = Vec::new();
-        for command in &self.commands {
-            let known = before.iter().chain(&given).find(|g| g.digest == command.digest);
-            let outcome = match known {
+        for (index, command) in self.commands.iter().enumerate() {
+            let outcome = match before.take(command.digest) {
                 Some(outcome) => outcome.clone(),
-                None => self.command(tx, &at, trash.as_ref(), command)?,
+                None => match given.iter().find(|g| command.runs_once() && g.digest == command.digest) {
+                    Some(outcome) => outcome.clone(),
+                    None => self.command(tx, &at, trash.as_ref(), index, command)?,
+                },
             };
             let files = drafts::answer(tx, &at, command, &outcome)?;
             responses.extend(response(self.folder, command, &outcome, files));
             given.push(outcome);
         }
         // What the client no longer says it did, it does not know of.
-        let repeated: BTreeSet<u64> = given.iter().map(|g| g.digest).collect();
-        for (uid, modseq) in before.iter().filter(|g| !repeated.contains(&g.digest)).filter_map(|g| g.done) {
+        for (uid, modseq) in before.rest().filter_map(|g| g.done) {
             tx.disown(&at, uid, modseq)?;
         }
         Ok((given, responses))
@@ -296,13 +357,14 @@ impl Work {
         tx: &mut MailTx<'_, 'g>,
         at: &Granted<'g>,
         trash: Option<&Granted<'g>>,
+        index: usize,
         command: &Command,
     ) -> Result<Given, Error> {
         debug_assert_ne!(self.device, Origin::OTHER, "a device has a number");
         let digest = command.digest;
         let uid = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
         let uid = uid.filter(|(folder, _)| *folder == self.folder).map(|(_, uid)| uid);
-        let draft = self.drafts.apply(tx, at, command, uid, Knew(Some(self.knew)))?;
+        let draft = self.drafts.apply(tx, at, (index, command), uid, Knew(Some(self.knew)))?;
         let outcome = match (command.kind, uid) {
             _ if let Some(outcome) = draft => outcome,
             (Kind::Add, _) => Err(CONVERSION),
@@ -323,10 +385,31 @@ impl Work {
         uid: Uid,
         element: &Element<'_>,
     ) -> Result<Result<Done, u16>, Error> {
-        let Some(data) = element.child(airsync::APPLICATION_DATA) else { return Ok(Err(PROTOCOL)) };
+        let Some(data) = element.child(airsync::APPLICATION_DATA) else { return Ok(Err(PROTOCOL.into())) };
         let Ok(edit) = edit_of(data) else { return Ok(Err(CONVERSION)) };
         let edited = tx.edit(at, uid, &edit, Knew(Some(self.knew)));
         told(edited.map(|placed| placed.changed.then_some((placed.uid, placed.modseq))))
+    }
+}
+
+/// What the commands of the same request came to before, should it be repeated: each stands for one command
+/// only, since the same command twice is two.
+pub(super) struct Before<'b>(Vec<Option<&'b Given>>);
+
+impl<'b> Before<'b> {
+    pub(super) fn new(given: &'b [Given]) -> Self {
+        Self(given.iter().map(Some).collect())
+    }
+
+    /// What the next command with this digest came to.
+    pub(super) fn take(&mut self, digest: u64) -> Option<&'b Given> {
+        let found = self.0.iter_mut().find(|g| g.is_some_and(|g| g.digest == digest));
+        found.and_then(Option::take)
+    }
+
+    /// Those that were not asked for.
+    fn rest(self) -> impl Iterator<Item = &'b Given> {
+        self.0.into_iter().flatten()
     }
 }
 
@@ -410,3 +493,6 @@ fn response(
         Kind::Change | Kind::Delete | Kind::Fetch => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use wbxml::{Element, Version, airsync, email2};
 
-use super::apply::{CONVERSION, Done, NO_SPACE, NOT_FOUND, OK, edit_of, told};
+use super::apply::{Before, CONVERSION, Done, NO_SPACE, NOT_FOUND, OK, edit_of, told};
 use super::request::{Command, Kind};
 use crate::doors::eas::draft::{Changes, Writer, added_files};
 use crate::doors::eas::ids::item_id;
@@ -31,8 +31,8 @@ const CONFLICT: u16 = 7;
 /// What commands come to.
 #[derive(Default)]
 pub(super) struct Plans {
-    /// By the commands' digests. Those that are none of a draft's are not in it.
-    made: BTreeMap<u64, Result<Plan, u16>>,
+    /// By the commands' place in the request. Those that are none of a draft's are not in it.
+    made: BTreeMap<usize, Result<Plan, u16>>,
     /// Drafts of which a command failed in this run, with its status: a later one may build on it.
     failed: RefCell<BTreeMap<Uid, u16>>,
 }
@@ -79,11 +79,14 @@ pub(super) async fn plan(
     if folder.role != Role::Drafts || !session.at_least(Version::V16_0) {
         return Ok(plans);
     }
-    // A draft that is changed twice is changed the second time as the first has left it.
+    // A draft that is changed twice is changed the second time as the first has left it; one that was sent or
+    // deleted is gone.
     let (mut left, mut gone) = (BTreeMap::new(), BTreeSet::new());
-    for command in commands {
-        let known = before.iter().any(|given| given.digest == command.digest);
-        if known || command.kind == Kind::Fetch || plans.made.contains_key(&command.digest) {
+    let (mut before, mut once) = (Before::new(before), BTreeSet::new());
+    for (index, command) in commands.iter().enumerate() {
+        let known = before.take(command.digest).is_some();
+        let again = command.runs_once() && !once.insert(command.digest);
+        if known || again || command.kind == Kind::Fetch {
             continue;
         }
         let uid = named(command, folder.id);
@@ -98,7 +101,7 @@ pub(super) async fn plan(
         if let Some(Ok(Plan { send: Some(_), .. })) = planned {
             gone.extend(uid);
         }
-        plans.made.extend(planned.map(|planned| (command.digest, planned)));
+        plans.made.extend(planned.map(|planned| (index, planned)));
     }
     Ok(plans)
 }
@@ -253,19 +256,23 @@ impl Plans {
     /// draft is not the one that the change was worked out from.
     pub(super) fn check(
         &mut self,
-        tx: &MailTx<'_, '_>,
+        tx: &mut MailTx<'_, '_>,
         folder: FolderId,
         commands: &[Command],
         claim: Claim,
     ) -> Result<(), Error> {
+        if self.made.is_empty() {
+            return Ok(());
+        }
+        let at = tx.granted(folder)?;
         let mut found: BTreeMap<Uid, Option<u16>> = BTreeMap::new();
-        for command in commands {
+        for (index, command) in commands.iter().enumerate() {
             let Some(uid) = named(command, folder) else { continue };
-            let Some(planned) = self.made.get_mut(&command.digest) else { continue };
+            let Some(planned) = self.made.get_mut(&index) else { continue };
             let Ok(plan) = planned else { continue };
             let failed = match found.get(&uid) {
                 Some(failed) => *failed,
-                None => match tx.item(folder, uid) {
+                None => match tx.item(&at, uid) {
                     Err(Error::Missing) => Some(NOT_FOUND),
                     Err(e) => return Err(e),
                     Ok(item) if claim.conflicts(&item) => Some(CONFLICT),
@@ -298,11 +305,11 @@ impl Plans {
         &self,
         tx: &mut MailTx<'_, 'g>,
         at: &Granted<'g>,
-        command: &Command,
+        (index, command): (usize, &Command),
         uid: Option<Uid>,
         knew: Knew,
     ) -> Result<Option<Result<Done, u16>>, Error> {
-        let Some(planned) = self.made.get(&command.digest) else { return Ok(None) };
+        let Some(planned) = self.made.get(&index) else { return Ok(None) };
         let outcome = match planned {
             // A draft whose sending failed is there still.
             Err(NOT_FOUND) => Err(self.failed(uid).unwrap_or(NOT_FOUND)),
@@ -329,7 +336,7 @@ impl Plans {
     ) -> Result<Result<Done, u16>, Error> {
         let done = match (kind, uid) {
             (Kind::Add, _) => plan.add(tx, at),
-            (_, Some(uid)) => match tx.item(at.id(), uid) {
+            (_, Some(uid)) => match tx.item(at, uid) {
                 Err(e) => Err(e),
                 Ok(item) if Some(item.body) == plan.made_from => plan.change(tx, at, uid, knew),
                 // It builds on a change that came to nothing.

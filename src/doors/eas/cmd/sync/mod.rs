@@ -13,36 +13,53 @@ mod park;
 mod remember;
 mod request;
 
+use std::sync::Arc;
+
 use wbxml::{Element, airsync};
 
-use super::super::reply::{Failure, Reply};
-use super::super::session::Session;
+use crate::doors::eas::reply::{Failure, Reply};
+use crate::doors::eas::session::Session;
+pub(in crate::doors::eas) use remember::Requests;
+
 use answer::Told;
+use apply::Trash;
+use park::Woken;
 use request::{Asked, Problem};
 
-/// Handles Sync.
-pub(in crate::doors::eas) async fn run(
+/// What a request asks, or why it cannot be served.
+pub(in crate::doors::eas) type Request = Result<Asked, Problem>;
+
+/// Reads a request: nothing of its document is needed any more while it waits.
+pub(in crate::doors::eas) fn read(
     session: &Session,
     request: Option<&Element<'_>>,
-) -> Result<Reply, Failure> {
-    let asked = match Asked::read(session, request)? {
+) -> Result<Request, Failure> {
+    Asked::read(session, request)
+}
+
+/// Handles Sync.
+pub(in crate::doors::eas) async fn run(session: &Session, request: Request) -> Result<Reply, Failure> {
+    let asked = match request {
         Ok(asked) => asked,
         Err(problem) => return Ok(Reply::Document(problem.told())),
     };
-    remember::keep(session, &asked).await?;
-    let mut applied = Vec::with_capacity(asked.collections.len());
+    remember::keep(session, &asked);
+    let (mut applied, mut trash) = (Vec::with_capacity(asked.collections.len()), Trash::default());
     for collection in &asked.collections {
-        applied.push(apply::run(session, collection).await?);
+        applied.push(apply::run(session, collection, &mut trash).await?);
     }
-    let watch = park::watch(session, &asked, &applied);
-    let mut told = answer::run(session, &asked, &applied).await?;
-    if let (Some(wait), Some(watch), true) = (asked.wait, watch, told.is_quiet()) {
-        if !park::until_changed(session, &applied, watch, wait).await? {
-            return Ok(Reply::Empty);
+    let waits = asked.wait.map(|wait| (wait, park::watch(session, &applied)));
+    let asked = Arc::new(asked);
+    let (told, applied) = answer::run(session, &asked, applied).await?;
+    let (Some((wait, watch)), true) = (waits, told.is_quiet()) else { return Ok(told.into_reply()) };
+    match park::until_changed(session, applied, watch, wait).await? {
+        (_, Woken::InVain) => Ok(Reply::Empty),
+        (_, Woken::ByTree) => Ok(Reply::Document(Problem::FoldersChanged.told())),
+        (applied, Woken::ByItems) => {
+            let (told, _) = answer::run(session, &asked, applied).await?;
+            Ok(told.into_reply())
         }
-        told = answer::run(session, &asked, &applied).await?;
     }
-    Ok(told.into_reply())
 }
 
 impl Problem {
@@ -66,3 +83,6 @@ impl Told {
         Reply::Document(Element::new(airsync::SYNC).with(collections))
     }
 }
+
+#[cfg(test)]
+mod tests;

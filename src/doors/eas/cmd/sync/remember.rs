@@ -1,54 +1,142 @@
-//! A device's last Sync request, for those that leave something out. MS-ASCMD §2.2.1.21.1.
+//! A device's last Sync request, for those that leave something out. MS-ASCMD §2.2.1.21.1, §2.2.3.131.
+//!
+//! A short request stands for the last whole one, keys and all. It is taken for that only where nothing was
+//! told under those keys since: the answer may have arrived or got lost, and to guess either way would tell
+//! items twice or never. In doubt the client is asked for the whole request (Status 13), which says it. That
+//! is also why requests are remembered in memory alone: to write each one down would cost more than to ask
+//! once after a restart.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
 
-use super::super::super::reply::Failure;
-use super::super::super::session::Session;
-use super::super::super::state::{device_row, read, row};
 use super::request::{Asked, Collection, Sticky};
-use crate::store::keys::Table;
+use crate::doors::eas::ids::folder_id;
+use crate::doors::eas::reply::Failure;
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state;
+use crate::mailbox::Origin;
+use crate::store::Read;
 
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
+/// Collections in the requests of one generation, each about 150 octets; there are two.
+const COLLECTIONS_MAX: usize = 100_000;
+
+/// The last requests of all devices, as far as there is room: those of the longest silent are forgotten.
+#[derive(Default)]
+pub(in crate::doors::eas) struct Requests {
+    generations: Mutex<Generations>,
+}
+
+#[derive(Default)]
+struct Generations {
+    present: HashMap<Origin, Arc<Remembered>>,
+    /// Collections in the requests of `present`.
+    weight: usize,
+    past: HashMap<Origin, Arc<Remembered>>,
+}
+
 struct Remembered {
-    collections: Vec<(String, Sticky)>,
-    wait_secs: Option<u64>,
-    window: u16,
+    collections: Vec<Kept>,
+    wait: Option<Duration>,
+    window: usize,
 }
 
-fn key(session: &Session) -> Vec<u8> {
-    device_row(Table::RememberedSync, session.account.id.0, &session.query.device_id)
+struct Kept {
+    id: String,
+    /// `None` where the request had commands, or was wrong: it is not to be repeated.
+    key: Option<String>,
+    sticky: Sticky,
 }
 
-/// The last request, without its keys and commands.
-pub(super) fn last(session: &Session) -> Result<Option<Asked>, Failure> {
-    let reader = session.eas.mailbox.store().read()?;
-    let Some(last) = read::<Remembered>(&reader, &key(session))? else { return Ok(None) };
-    let collections = last
-        .collections
-        .into_iter()
-        .map(|(id, sticky)| Collection { id, key: None, sticky, wishes: None, commands: Vec::new() })
-        .collect();
-    let wait = last.wait_secs.map(Duration::from_secs);
-    Ok(Some(Asked { collections, wait, window: usize::from(last.window) }))
-}
-
-/// Remembers a request, if it is another one than the last.
-pub(super) async fn keep(session: &Session, asked: &Asked) -> Result<(), Failure> {
-    let remembered = Remembered {
-        collections: asked.collections.iter().map(|c| (c.id.clone(), c.sticky.clone())).collect(),
-        wait_secs: asked.wait.map(|wait| wait.as_secs()),
-        window: u16::try_from(asked.window).unwrap_or(u16::MAX),
-    };
-    let store = session.eas.mailbox.store();
-    let key = key(session);
-    if read::<Remembered>(&store.read()?, &key)?.as_ref() == Some(&remembered) {
-        return Ok(());
+impl Requests {
+    fn last(&self, device: Origin) -> Option<Arc<Remembered>> {
+        let generations = self.generations.lock();
+        generations.present.get(&device).or_else(|| generations.past.get(&device)).cloned()
     }
-    let put = store.shrink_async(move |tx| {
-        tx.put(key, row(&remembered));
-        Ok::<_, crate::store::Error>(())
-    });
-    Ok(put.await?)
+
+    fn keep(&self, device: Origin, request: Remembered) {
+        let mut generations = self.generations.lock();
+        if generations.weight > COLLECTIONS_MAX {
+            generations.past = std::mem::take(&mut generations.present);
+            generations.weight = 0;
+        }
+        // Also one that says nothing takes its place.
+        generations.weight += request.collections.len() + 1;
+        if let Some(before) = generations.present.insert(device, Arc::new(request)) {
+            generations.weight -= before.collections.len() + 1;
+        }
+    }
+}
+
+/// Remembers a request.
+pub(super) fn keep(session: &Session, asked: &Asked) {
+    let kept = |collection: &Collection| Kept {
+        id: collection.id.clone(),
+        key: (collection.commands.is_empty() && !collection.is_wrong).then(|| collection.key.clone()),
+        sticky: collection.sticky.clone(),
+    };
+    let collections = asked.collections.iter().map(kept).collect();
+    let remembered = Remembered { collections, wait: asked.wait, window: asked.window };
+    session.eas.sync_requests.keep(session.device, remembered);
+}
+
+/// The last request without the collections that are `named` anew. `None` when there was none, or when the
+/// keys in it no longer say what the client has.
+pub(super) fn last(session: &Session, named: &BTreeSet<&str>) -> Result<Option<Asked>, Failure> {
+    let Some(last) = session.eas.sync_requests.last(session.device) else { return Ok(None) };
+    let reader = session.eas.mailbox.store().read()?;
+    let mut collections = Vec::with_capacity(last.collections.len());
+    for Kept { id, key, sticky } in &last.collections {
+        if named.contains(id.as_str()) {
+            continue;
+        }
+        match key {
+            Some(key) if is_certain(&reader, session, id, key)? => collections.push(Collection {
+                id: id.clone(),
+                key: key.clone(),
+                sticky: sticky.clone(),
+                wishes: None,
+                commands: Vec::new(),
+                is_wrong: false,
+            }),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(Asked { collections, wait: last.wait, window: last.window }))
+}
+
+/// Whether the client must have what stands behind `key`, since it was told nothing under it.
+fn is_certain(reader: &dyn Read, session: &Session, id: &str, key: &str) -> Result<bool, Failure> {
+    let Some(folder) = folder_id(id) else { return Ok(false) };
+    let row = state::collection(reader, session, folder)?;
+    let (Some(mut row), Ok(key)) = (row, key.parse()) else { return Ok(false) };
+    Ok(row.accept(key) && !row.is_repeated())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(collections: usize) -> Remembered {
+        let sticky = Sticky { window: 1, get_changes: None, deletes_as_moves: true };
+        let kept = |n: usize| Kept { id: n.to_string(), key: None, sticky: sticky.clone() };
+        Remembered { collections: (0..collections).map(kept).collect(), wait: None, window: 1 }
+    }
+
+    #[test]
+    fn the_longest_silent_are_forgotten() {
+        let requests = Requests::default();
+        let devices = u64::try_from(COLLECTIONS_MAX / 100).unwrap();
+        for device in 0..4 * devices {
+            requests.keep(Origin(device), request(100));
+            requests.keep(Origin(0), request(0));
+        }
+        assert_eq!(requests.last(Origin(0)).unwrap().collections.len(), 0);
+        assert!(requests.last(Origin(1)).is_none());
+        assert!(requests.last(Origin(4 * devices - 1)).is_some());
+        let generations = requests.generations.lock();
+        assert!(generations.present.len() + generations.past.len() < COLLECTIONS_MAX / 33);
+    }
 }

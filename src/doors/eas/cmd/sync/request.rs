@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use wbxml::{Element, airsync};
+use wbxml::{Element, airsync, email2};
 
-use super::super::super::render::Wishes;
-use super::super::super::reply::{Failure, Status};
-use super::super::super::session::Session;
-use super::super::super::state;
 use super::remember;
+use crate::doors::eas::render::Wishes;
+use crate::doors::eas::reply::{Failure, Status};
+use crate::doors::eas::session::Session;
+use crate::doors::eas::state;
 
 /// WindowSize when a client says nothing, and at the most. MS-ASCMD §2.2.3.199.
 const WINDOW_DEFAULT: usize = 100;
@@ -20,7 +19,7 @@ const COMMANDS_MAX: usize = 2_048;
 
 /// A whole request, with what it left out filled in.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(in crate::doors::eas) struct Asked {
     /// The collections, in the client's order.
     pub(super) collections: Vec<Collection>,
     /// How long to wait for a change.
@@ -34,18 +33,20 @@ pub(super) struct Asked {
 pub(super) struct Collection {
     /// CollectionId, as it came.
     pub(super) id: String,
-    /// SyncKey; `None` where a short request leaves it to the server.
-    pub(super) key: Option<String>,
+    /// SyncKey, as it came.
+    pub(super) key: String,
     /// What a later short request repeats.
     pub(super) sticky: Sticky,
     /// New options; `None` keeps those of the last request.
     pub(super) wishes: Option<Wishes>,
     /// The client's changes.
     pub(super) commands: Vec<Command>,
+    /// Whether it says what the protocol does not. That is told of this collection alone.
+    pub(super) is_wrong: bool,
 }
 
 /// What a short request repeats of a collection.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sticky {
     /// WindowSize, within its bounds.
     pub(super) window: u16,
@@ -77,9 +78,11 @@ pub(super) enum Kind {
 
 /// Why a request as a whole cannot be served. MS-ASCMD §2.2.3.177.17.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Problem {
+pub(in crate::doors::eas) enum Problem {
     /// 4: not what the protocol says.
     Protocol,
+    /// 12: the folders changed, synchronise them first.
+    FoldersChanged,
     /// 13: a short request, and nothing to fill it in from.
     NotRemembered,
     /// 14: the wait is out of bounds; the nearest one allowed, in the unit that was used.
@@ -92,6 +95,7 @@ impl Problem {
     pub(super) fn status(self) -> u8 {
         match self {
             Self::Protocol => 4,
+            Self::FoldersChanged => 12,
             Self::NotRemembered => 13,
             Self::Wait(_) => 14,
             Self::TooMany(_) => 15,
@@ -101,7 +105,7 @@ impl Problem {
     pub(super) fn limit(self) -> Option<u64> {
         match self {
             Self::Wait(limit) | Self::TooMany(limit) => Some(limit),
-            Self::Protocol | Self::NotRemembered => None,
+            Self::Protocol | Self::FoldersChanged | Self::NotRemembered => None,
         }
     }
 }
@@ -119,7 +123,7 @@ impl Asked {
         request: Option<&Element<'_>>,
     ) -> Result<Result<Self, Problem>, Failure> {
         let Some(request) = request else {
-            return Ok(remember::last(session)?.ok_or(Problem::NotRemembered));
+            return Ok(remember::last(session, &BTreeSet::new())?.ok_or(Problem::NotRemembered));
         };
         if request.tag() != airsync::SYNC {
             return Err(Status::InvalidXml.into());
@@ -138,14 +142,12 @@ impl Asked {
         if request.children().len() < 2 {
             return Ok(Err(Problem::Protocol));
         }
-        let Some(mut last) = remember::last(session)? else { return Ok(Err(Problem::NotRemembered)) };
-        let named: BTreeSet<&str> = asked.collections.iter().map(|c| c.id.as_str()).collect();
-        last.collections.retain(|c| !named.contains(c.id.as_str()));
-        let asked = Self {
-            collections: [last.collections, asked.collections.clone()].concat(),
-            wait: asked.wait.or(last.wait),
-            ..asked
-        };
+        let named = asked.collections.iter().map(|c| c.id.as_str()).collect();
+        let Some(last) = remember::last(session, &named)? else { return Ok(Err(Problem::NotRemembered)) };
+        let window = if request.has(airsync::WINDOW_SIZE) { asked.window } else { last.window };
+        let mut collections = last.collections;
+        collections.extend(asked.collections);
+        let asked = Self { collections, wait: asked.wait.or(last.wait), window };
         Ok(check_count(session, asked))
     }
 
@@ -206,37 +208,48 @@ fn window(asked: Option<u32>, default: usize, session: &Session) -> u16 {
 }
 
 impl Collection {
+    /// `Err` when it does not even say of what it speaks.
     fn parse(session: &Session, element: &Element<'_>) -> Result<Self, Problem> {
-        let id = element.text_of(airsync::COLLECTION_ID).filter(|id| !id.is_empty() && id.len() <= 64);
-        let key = element.text_of(airsync::SYNC_KEY).filter(|key| !key.is_empty() && key.len() <= 64);
+        let text = |tag| element.text_of(tag).filter(|text| !text.is_empty() && text.len() <= 64);
+        let id = text(airsync::COLLECTION_ID).ok_or(Problem::Protocol)?;
+        let key = text(airsync::SYNC_KEY).ok_or(Problem::Protocol)?;
+        let mut collection = Self {
+            id: id.to_owned(),
+            key: key.to_owned(),
+            sticky: Sticky { window: 0, get_changes: Some(false), deletes_as_moves: true },
+            wishes: None,
+            commands: Vec::new(),
+            is_wrong: false,
+        };
+        collection.is_wrong = collection.read(session, element).is_err();
+        Ok(collection)
+    }
+
+    fn read(&mut self, session: &Session, element: &Element<'_>) -> Result<(), Problem> {
         let get_changes = element.flag_of(airsync::GET_CHANGES)?;
+        let commands = element.child(airsync::COMMANDS).map(Element::children).unwrap_or_default();
         // Key 0 primes the state and brings nothing. §2.2.3.84.
-        if key == Some("0") && get_changes == Some(true) {
+        if self.begins() && (get_changes == Some(true) || !commands.is_empty()) {
+            return Err(Problem::Protocol);
+        }
+        if commands.len() > COMMANDS_MAX {
             return Err(Problem::Protocol);
         }
         // A second block of options is for SMS, which we have none of.
         let wishes = element.children_of(airsync::OPTIONS).find(|o| o.text_of(airsync::CLASS) != Some("SMS"));
-        let commands = element.child(airsync::COMMANDS).map(Element::children).unwrap_or_default();
-        if commands.len() > COMMANDS_MAX || (key == Some("0") && !commands.is_empty()) {
-            return Err(Problem::Protocol);
-        }
-        let limit = element.parse_of(airsync::WINDOW_SIZE)?;
-        Ok(Self {
-            id: id.ok_or(Problem::Protocol)?.to_owned(),
-            key: Some(key.ok_or(Problem::Protocol)?.to_owned()),
-            sticky: Sticky {
-                window: window(limit, WINDOW_DEFAULT, session),
-                get_changes,
-                deletes_as_moves: element.flag_of(airsync::DELETES_AS_MOVES)?.unwrap_or(true),
-            },
-            wishes: wishes.map(Wishes::parse).transpose()?,
-            commands: commands.iter().map(Command::parse).collect::<Result<_, _>>()?,
-        })
+        self.wishes = wishes.map(Wishes::parse).transpose()?;
+        self.sticky = Sticky {
+            window: window(element.parse_of(airsync::WINDOW_SIZE)?, WINDOW_DEFAULT, session),
+            get_changes,
+            deletes_as_moves: element.flag_of(airsync::DELETES_AS_MOVES)?.unwrap_or(true),
+        };
+        self.commands = commands.iter().map(Command::parse).collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     /// Whether the client begins with this collection.
     pub(super) fn begins(&self) -> bool {
-        self.key.as_deref() == Some("0")
+        self.key == "0"
     }
 
     /// Whether the client wants the server's changes.
@@ -246,6 +259,12 @@ impl Collection {
 }
 
 impl Command {
+    /// Whether the same command twice in one request is one: an Add's ClientId is its own (§2.2.3.28.2), a
+    /// message is not sent twice, and what is gone is gone.
+    pub(super) fn runs_once(&self) -> bool {
+        self.kind != Kind::Change || self.element.has(email2::SEND)
+    }
+
     fn parse(element: &Element<'_>) -> Result<Self, Problem> {
         let kind = match element.tag() {
             airsync::ADD => Kind::Add,

@@ -3,29 +3,14 @@ use std::ops::ControlFlow;
 use wbxml::{airsyncbase as base, email};
 
 use super::super::run;
+use super::super::tests::Phone;
 use super::*;
 use crate::doors::eas::ids::server_id;
-use crate::doors::eas::reply::Reply;
-use crate::doors::eas::sample::{Sample, document};
+use crate::doors::eas::sample::Sample;
 use crate::mailbox::{Acting, Origin, OwnerId};
 use crate::store::Space;
 
-/// A phone that synchronises one folder.
-struct Phone<'s> {
-    sample: &'s Sample,
-    session: Session,
-    folder: FolderId,
-    key: String,
-}
-
-impl<'s> Phone<'s> {
-    async fn new(sample: &'s Sample, version: Version, role: Role) -> Self {
-        let (session, folder) = (sample.session(version), sample.folder(role).id);
-        let mut phone = Self { sample, session, folder, key: "0".to_owned() };
-        phone.sync(vec![]).await;
-        phone
-    }
-
+impl Phone<'_> {
     /// Another device of the account.
     async fn another(&self, device: u64) -> Self {
         let mut phone = Self { session: self.session.clone(), key: "0".to_owned(), ..*self };
@@ -34,37 +19,6 @@ impl<'s> Phone<'s> {
         phone.sync(vec![]).await;
         phone.sync(vec![]).await;
         phone
-    }
-
-    fn request(&self, commands: Vec<Element<'static>>) -> Element<'static> {
-        let commands = (!commands.is_empty()).then(|| Element::new(airsync::COMMANDS).with_all(commands));
-        let collection = Element::new(airsync::COLLECTION)
-            .with_text(airsync::SYNC_KEY, self.key.clone())
-            .with_text(airsync::COLLECTION_ID, self.folder.0.to_string())
-            .with_all(commands);
-        Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection))
-    }
-
-    async fn ask(&self, request: &Element<'_>) -> Option<Element<'static>> {
-        match run(&self.session, Some(request)).await.unwrap() {
-            Reply::Empty => None,
-            answer => document(answer).at(&[airsync::COLLECTIONS, airsync::COLLECTION]).cloned(),
-        }
-    }
-
-    /// Synchronises; the answer's collection.
-    async fn sync(&mut self, commands: Vec<Element<'static>>) -> Option<Element<'static>> {
-        let answer = self.ask(&self.request(commands)).await;
-        if let Some(answer) = &answer {
-            assert_eq!(answer.text_of(airsync::STATUS), Some("1"), "{answer:?}");
-            self.key = answer.text_of(airsync::SYNC_KEY).unwrap().to_owned();
-        }
-        answer
-    }
-
-    async fn answered(&mut self, command: Element<'static>) -> Element<'static> {
-        let answer = self.sync(vec![command]).await.unwrap();
-        answer.child(airsync::RESPONSES).unwrap().children()[0].clone()
     }
 
     async fn add(&mut self, id: &str, data: Element<'static>) -> String {
@@ -259,6 +213,16 @@ async fn twice_in_one_request() {
     let [sent] = &phone.stored(Role::Sent)[..] else { panic!("not one") };
     assert!(sent.contains("Subject: two") && sent.contains("far@other.test"));
     assert_eq!(sample.eas.delivery.queued().unwrap().len(), 1);
+
+    // Nor is anything sent twice, in the same words or in others.
+    let id = phone.add("c2", data("anna@example.test", "again", "t")).await;
+    let send =
+        || Element::new(airsync::CHANGE).with_text(airsync::SERVER_ID, id.clone()).with_empty(email2::SEND);
+    let other = change(&id, only(email::SUBJECT, "other")).with_empty(email2::SEND);
+    let answer = phone.sync(vec![send(), send(), other]).await.unwrap();
+    let told = answer.child(airsync::RESPONSES).unwrap().children();
+    assert_eq!(told.iter().map(|r| r.text_of(airsync::STATUS)).collect::<Vec<_>>(), [Some("8")]);
+    assert_eq!(phone.stored(Role::Sent).len(), 2);
 }
 
 #[tokio::test]
