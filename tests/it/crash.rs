@@ -54,7 +54,10 @@ impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = ["smtp", "lmtp", "imap", "http"].map(|name| format!("{name} = \"127.0.0.1:0\"\n"));
-        let text = format!("[listen]\n{}[auth]\nargon2_memory = 64\nargon2_passes = 1\n", listen.concat());
+        let text = format!(
+            "[listen]\n{}[auth]\nargon2_memory = 64\nargon2_passes = 1\nscram_iterations = 4096\n",
+            listen.concat()
+        );
         fs::write(folder.path().join("server.toml"), text).unwrap();
         Self { folder }
     }

@@ -5,6 +5,8 @@
 //! the one place that runs them.
 
 mod account;
+mod alias;
+mod app_password;
 mod command;
 mod control;
 mod device;
@@ -15,8 +17,10 @@ mod reply;
 mod verify;
 mod web;
 
+pub use account::found;
 pub use command::{
-    AccountLine, Answer, Command, DeviceLine, DomainLine, QueueLine, QueuedRecipientLine, Secret, WipeLine,
+    AccountLine, Answer, AppPasswordLine, Command, DeviceLine, DomainLine, QueueLine, QueuedRecipientLine,
+    Secret, WipeLine,
 };
 pub use control::{Control, LINE_MAX, socket};
 pub use execute::execute;
