@@ -1,7 +1,7 @@
 //! Who logs in.
 //!
 //! The order of the steps matters:
-//! 1. Equal attempts wait for one another ([`Flights`]), so that ten connections opened at once cost one
+//! 1. Equal attempts wait for one another (`Flights`), so that ten connections opened at once cost one
 //!    hash and one token.
 //! 2. The directory is read: whoever waited sees a password that was changed meanwhile.
 //! 3. The attempt is admitted ([`super::limiter`]) before anything is compared, also before remembered

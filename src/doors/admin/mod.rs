@@ -1,7 +1,7 @@
 //! Administration: the commands of the `folkmoot` program, whether they run in it or are sent to a
 //! running server over the control socket, and what a monitor asks over HTTP.
 //!
-//! A command is a [`Command`] in and an [`Answer`] out, as JSON on a line of its own each. [`execute`] is
+//! A command is a [`Command`] in and an [`Answer`] out, as JSON on a line of its own each. [`execute()`] is
 //! the one place that runs them.
 
 mod account;
