@@ -65,9 +65,10 @@ fn data(config: &Config, runs: bool) -> Found {
         return Found::Good(format!("data         {folder}, in use by the server that runs now"));
     }
     if !config.data.join("store").exists() {
-        return match may_make(&config.data) {
-            Ok(()) => Found::Good(format!("data         {folder} will be made")),
-            Err(e) => Found::Bad(format!("data         {folder} cannot be made: {e}")),
+        return match (may_make(&config.data), Services::probe(config)) {
+            (Err(e), _) => Found::Bad(format!("data         {folder} cannot be made: {e}")),
+            (_, Err(e)) => Found::Bad(format!("data         {e}")),
+            _ => Found::Good(format!("data         {folder} will be made")),
         };
     }
     match ask::owner_beside(&config.data) {

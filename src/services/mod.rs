@@ -64,7 +64,7 @@ impl Services {
         }))
     }
 
-    /// Whether [`Services::open`] could open the data folder, which is there; returns its schema. No row is
+    /// Whether [`Services::open`] could open the data folder; returns the schema it has, or would get. No row is
     /// changed. Blocks.
     ///
     /// # Errors

@@ -65,12 +65,25 @@ impl EngineKind {
             Self::Sled => "sled",
         }
     }
+
+    /// Asked before anything is made in a data folder.
+    fn must_be_built_in(self) -> Result<(), Error> {
+        match self {
+            Self::Sled if cfg!(not(feature = "sled")) => Err(Self::not_built_in()),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_built_in() -> Error {
+        Error::Unusable("this program was built without the engine sled; see cargo's --features".into())
+    }
 }
 
 impl Store {
     /// Opens the data folder `path`, which is made when it is missing. Old layouts are brought up to
     /// date. `Error::Unusable` says in words why a folder cannot be used.
     pub fn open(path: &Path, options: &StoreOptions, clock: &Clock) -> Result<Self, Error> {
+        options.engine.must_be_built_in()?;
         make_folder(path).map_err(|e| refused(path, &e))?;
         let lock = FolderLock::take(path)?;
         refuse_other_engine(path, options.engine)?;
@@ -82,12 +95,16 @@ impl Store {
     }
 }
 
-/// Whether [`Store::open`] could open the data folder `path`, which is there: the schema its store has. Opens
-/// the engine, which may tidy its files, but changes no row; an older store stays as it is.
+/// Whether [`Store::open`] could open the data folder `path`: the schema its store has, or would get. Opens the
+/// engine, which may tidy its files, but changes no row; an older store stays as it is.
 ///
 /// # Errors
 /// As [`Store::open`].
 pub fn probe(path: &Path, options: &StoreOptions) -> Result<u32, Error> {
+    options.engine.must_be_built_in()?;
+    if !path.exists() {
+        return Ok(SCHEMA);
+    }
     let _lock = FolderLock::take(path)?;
     refuse_other_engine(path, options.engine)?;
     if !path.join(options.engine.folder()).exists() {
@@ -105,7 +122,7 @@ fn open_engine(path: &Path, options: &StoreOptions) -> Result<Arc<dyn Engine>, E
         #[cfg(feature = "sled")]
         EngineKind::Sled => Ok(Arc::new(super::sled::Sled::open(&folder, options)?)),
         #[cfg(not(feature = "sled"))]
-        EngineKind::Sled => Err(Error::Unusable("this program was built without the engine sled".into())),
+        EngineKind::Sled => Err(EngineKind::not_built_in()),
     }
 }
 

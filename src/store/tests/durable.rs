@@ -175,6 +175,18 @@ fn a_probe_sees_what_stops_a_start_and_changes_nothing() {
     assert!(matches!(probe(whole.path(), &other), Err(Error::Unusable(_))));
 }
 
+/// What cannot be opened is not begun.
+#[cfg(not(feature = "sled"))]
+#[test]
+fn an_engine_that_is_not_built_in_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let options = StoreOptions { engine: super::super::EngineKind::Sled, ..options() };
+    assert!(matches!(probe(&path, &options), Err(Error::Unusable(_))));
+    assert!(matches!(Store::open(&path, &options, &Clock::system()), Err(Error::Unusable(_))));
+    assert!(!path.exists());
+}
+
 /// sled's own files are synced by us: the file it keeps large pages in is seen as well.
 #[cfg(feature = "sled")]
 #[test]
