@@ -1,11 +1,11 @@
 //! The program as an admin has it: the real binary, its files, its exit codes and its words.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,129 +13,8 @@ use folkmoot::clock::{Clock, instant};
 use folkmoot::directory::device::{self, Came, Device, RecoveryPassword};
 use folkmoot::store::keys::{Key, Table};
 use folkmoot::store::{Store, StoreOptions};
-use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A folder with settings that take free ports, and what is run in it.
-struct Site {
-    folder: TempDir,
-}
-
-/// A server that is killed when a test gives up.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It may be gone already, as it should.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listen = ["smtp", "submission", "lmtp", "imap", "imaps", "http", "https"]
-            .map(|name| format!("{name} = \"127.0.0.1:0\"\n"))
-            .concat();
-        let text = format!(
-            "[listen]\n{listen}[auth]\nargon2_memory = 64\nargon2_passes = 1\nscram_iterations = 4096\n"
-        );
-        fs::write(folder.path().join("server.toml"), text).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.bare(arguments);
-        command.args(["--config", "server.toml"]);
-        command
-    }
-
-    /// Without the settings.
-    fn bare(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_folkmoot"));
-        command.args(arguments).current_dir(&self.folder);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Runs a command that must succeed and returns what it printed.
-    fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs a command that must fail with `code` and returns what it complained of.
-    fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(arguments);
-        let complaint = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {complaint}");
-        complaint
-    }
-
-    /// Starts the server and waits until it says where it listens.
-    fn serve(&self) -> Serving {
-        let mut command = self.command(&["serve"]);
-        let log = fs::File::create(self.path("log")).unwrap();
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        self.started(child)
-    }
-
-    fn started(&self, child: Child) -> Serving {
-        let mut serving = Serving(child);
-        let began = instant();
-        while !self.path("data/run/listeners.json").exists() {
-            let ended = serving.0.try_wait().unwrap();
-            let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
-            assert!(ended.is_none() && began.elapsed() < PATIENCE, "{ended:?}: {}", log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        serving
-    }
-
-    fn address(&self, listener: &str) -> String {
-        let text = fs::read_to_string(self.path("data/run/listeners.json")).unwrap();
-        let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
-        addresses[listener].as_str().unwrap().to_owned()
-    }
-
-    fn health(&self) -> String {
-        let mut stream = TcpStream::connect(self.address("http")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-}
-
-fn signal(serving: &Serving, name: &str) {
-    let pid = serving.0.id().to_string();
-    assert!(Command::new("kill").args([&format!("-{name}"), pid.as_str()]).status().unwrap().success());
-}
-
-/// Stops a server as a supervisor does; it must end by itself and well.
-fn stop(mut serving: Serving) {
-    signal(&serving, "TERM");
-    let began = instant();
-    let status = loop {
-        if let Some(status) = serving.0.try_wait().unwrap() {
-            break status;
-        }
-        assert!(began.elapsed() < PATIENCE, "it does not stop");
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    assert_eq!(status.code(), Some(0));
-}
+use crate::site::{PATIENCE, Serving, Site, signal, stop};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -455,79 +334,6 @@ fn the_defaults_are_a_configuration() {
     let defaults = site.ok(&["config", "defaults"]);
     let config = folkmoot::config::Config::parse(&defaults, Path::new("defaults")).unwrap();
     assert_eq!(config, folkmoot::config::Config::default());
-}
-
-#[test]
-fn check_tells_what_would_stop_a_start() {
-    let site = Site::new();
-    let before = site.ok(&["check"]);
-    assert!(before.contains("will be made") && !site.path("data").exists(), "{before}");
-    let serving = site.serve();
-    assert!(site.ok(&["check"]).contains("in use by the server that runs now"));
-
-    let taken = site.address("imap");
-    let text =
-        format!("[listen]\nimap = \"{taken}\"\nlmtp = \"0.0.0.0:0\"\n[tls]\ncert = \"a\"\nkey = \"b\"\n");
-    fs::write(site.path("other.toml"), text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_folkmoot"))
-        .args(["check", "--config", "other.toml", "--data", "elsewhere"])
-        .current_dir(&site.folder)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains(&format!("BAD   imap         {taken}")), "{told}");
-    assert!(told.contains("BAD   certificate  a: "), "{told}");
-    assert!(told.contains("note  listen.lmtp"), "{told}");
-    stop(serving);
-}
-
-/// Two listeners want one address, another process has one, the store is of another engine, the path is
-/// too long for a socket: a start would fail at each.
-#[test]
-fn check_finds_what_a_start_would_stumble_over() {
-    let site = Site::new();
-    let check = |text: &str, data: &str| {
-        fs::write(site.path("other.toml"), text).unwrap();
-        let arguments = ["check", "--config", "other.toml", "--data", data];
-        let output = site.bare(&arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, told) = check(&format!("[listen]\nimap = \"{free}\"\nhttp = \"{free}\"\n"), "data");
-    assert_eq!(code, Some(78), "{told}");
-    assert!(told.contains(&format!("BAD   http         {free} is wanted by imap too")), "{told}");
-
-    let serving = site.serve();
-    let another = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (own, others) = (site.address("imap"), another.local_addr().unwrap());
-    let (code, told) = check(&format!("[listen]\nimap = \"{own}\"\nhttp = \"{others}\"\n"), "data");
-    assert_eq!(code, Some(78), "{told}");
-    assert!(told.contains(&format!("ok    imap         {own} is in use, as it should be")), "{told}");
-    assert!(told.contains(&format!("BAD   http         {others} is in use by another process")), "{told}");
-    stop(serving);
-
-    let (code, told) = check("[listen]\nhttp = \"127.0.0.1:0\"\n", "data");
-    assert!(code == Some(0) && told.contains("ok    data         data can be opened"), "{told}");
-    let (code, told) = check("[listen]\nhttp = \"127.0.0.1:0\"\n[store]\nengine = \"sled\"\n", "data");
-    assert!(code == Some(78) && told.contains("BAD   data         "), "{told}");
-    assert!(!site.path("data/store/sled").exists(), "a check makes no store");
-    let long = "a".repeat(110);
-    let (code, told) = check("[listen]\nhttp = \"127.0.0.1:0\"\n", &long);
-    assert!(code == Some(78) && told.contains("BAD   socket       "), "{told}");
-
-    let expired = "[listen]\nhttp = \"127.0.0.1:0\"\n[tls]\ncert = \"c.pem\"\nkey = \"k.pem\"\n\
-                   [smtp.smarthost]\naddress = \"a:25\"\nuser = \"a\"\npassword_file = \"none\"\n";
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2021, 2, 3);
-    let key = rcgen::KeyPair::generate().unwrap();
-    fs::write(site.path("c.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(site.path("k.pem"), key.serialize_pem()).unwrap();
-    let (code, told) = check(expired, "data");
-    assert_eq!(code, Some(0), "a start would not fail: {told}");
-    assert!(told.contains("note  certificate  c.pem ended on 2021-02-03"), "{told}");
-    assert!(told.contains("note  smtp.smarthost.password_file none: "), "{told}");
 }
 
 /// The names of all files below a folder.

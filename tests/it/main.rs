@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod check;
 mod cli;
 mod crash;
 mod device;
@@ -17,6 +18,7 @@ mod mail;
 mod model;
 mod phone;
 mod server;
+mod site;
 mod smtp;
 mod specs;
 mod support;
