@@ -473,6 +473,23 @@ mod tests {
         assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
     }
 
+    /// However much is kept for the devices of an account, its deletion is a small transaction.
+    #[test]
+    fn what_is_kept_for_devices_is_left_to_the_keeper() {
+        let store = store();
+        see(&store, "A", 1, 9).unwrap();
+        let state = Key::of(Table::CollectionState).u64(OWNER.0).text("A").u64(5).done();
+        let row = state.clone();
+        act(&store, move |tx| {
+            tx.put(row, Vec::new());
+            Ok(forget_all(tx, OWNER)?)
+        })
+        .unwrap();
+        let read = store.read().unwrap();
+        assert!(devices(&read, OWNER).unwrap().is_empty());
+        assert!(read.get(&state).unwrap().is_some());
+    }
+
     /// A phone's request may still be on its way in when its account is deleted.
     #[test]
     fn a_deleted_account_has_no_devices() {
