@@ -68,7 +68,7 @@ fn here(config: &Config, command: Command) -> Result<Answer, Failed> {
 }
 
 /// A slip in --data would otherwise make a store there and answer out of it.
-fn must_exist(data: &Path) -> Result<(), Failed> {
+pub(super) fn must_exist(data: &Path) -> Result<(), Failed> {
     if data.join("store").is_dir() {
         return Ok(());
     }
@@ -83,7 +83,7 @@ fn must_exist(data: &Path) -> Result<(), Failed> {
 }
 
 /// Files that another user makes in the store, above all root, are closed to the server.
-fn must_be_ours(data: &Path) -> Result<(), Failed> {
+pub(super) fn must_be_ours(data: &Path) -> Result<(), Failed> {
     match owner_beside(data) {
         Ok(None) => Ok(()),
         Ok(Some(owner)) => Err(Failed::new(

@@ -42,7 +42,7 @@ impl Config {
             .or_else(|| self.wrong_eas())
             .or_else(|| {
                 let e = EnvFilter::try_new(&self.log.level).err()?;
-                Some(Wrong("log.level", format!("{:?}: {e}; try \"info\"", self.log.level)))
+                check(false, "log.level", || format!("{:?}: {e}; try \"info\"", self.log.level))
             })
             .or_else(|| self.eas.policy.wrong())
     }

@@ -14,7 +14,7 @@ use folkmoot::directory::device::{self, Came, Device, RecoveryPassword};
 use folkmoot::store::keys::{Key, Table};
 use folkmoot::store::{Store, StoreOptions};
 
-use crate::site::{PATIENCE, Serving, Site, signal, stop};
+use crate::site::{Serving, Site, signal, stop};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -196,11 +196,7 @@ fn the_certificate_is_read_again_on_sighup() {
     let before = fs::read(&cert).unwrap();
     fs::remove_file(&cert).unwrap();
     signal(&serving, "HUP");
-    let began = instant();
-    while !fs::read_to_string(site.path("log")).unwrap().contains("certificate read again") {
-        assert!(began.elapsed() < PATIENCE, "it is not read again");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    site.until_logged("certificate read again");
     assert_ne!(fs::read(&cert).unwrap(), before);
     assert!(site.health().starts_with("HTTP/1.1 200 "));
     stop(serving);
@@ -210,6 +206,8 @@ fn the_certificate_is_read_again_on_sighup() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let site = Site::new();
+    let settings = fs::read_to_string(site.path("server.toml")).unwrap();
+    fs::write(site.path("server.toml"), format!("{settings}[log]\nlevel = \"debug\"\n")).unwrap();
     let serving = site.serve();
     site.ok(&["domain", "add", "example.org"]);
     let added = site.ok(&["account", "add", "alice@example.org"]);
@@ -221,13 +219,11 @@ fn a_second_signal_ends_it_at_once() {
          authorization: Basic {login}\r\nms-asprotocolversion: 16.1\r\ncontent-length: 500\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    // Logged in, it is under way.
+    site.until_logged("login=\"alice@example.org\"");
     let began = instant();
     signal(&serving, "TERM");
-    while !fs::read_to_string(site.path("log")).unwrap().contains("once more stops at once") {
-        assert!(began.elapsed() < PATIENCE, "it does not stop");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    site.until_logged("once more stops at once");
     // The request is waited for, and would be for longer than this.
     std::thread::sleep(Duration::from_millis(500));
     let mut serving = serving;
@@ -419,11 +415,7 @@ fn it_survives_running_out_of_files() {
         .unwrap();
     let serving = site.started(child);
     let flood: Vec<_> = (0..200).filter_map(|_| TcpStream::connect(site.address("http")).ok()).collect();
-    let began = instant();
-    while !fs::read_to_string(site.path("log")).unwrap().contains("cannot accept; trying again") {
-        assert!(began.elapsed() < PATIENCE, "it did not run out of files");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    site.until_logged("cannot accept; trying again");
     drop(flood);
     assert!(site.health().starts_with("HTTP/1.1 200 "));
     stop(serving);

@@ -11,7 +11,7 @@ use folkmoot::clock::instant;
 use tempfile::TempDir;
 
 /// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with settings that take free ports, and what is run in it.
 pub(crate) struct Site {
@@ -96,6 +96,19 @@ impl Site {
             std::thread::sleep(Duration::from_millis(10));
         }
         serving
+    }
+
+    /// Waits until the log says something.
+    pub(crate) fn until_logged(&self, words: &str) {
+        let began = instant();
+        loop {
+            let log = fs::read_to_string(self.path("log")).unwrap();
+            if log.contains(words) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "the log does not say {words:?}: {log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn address(&self, listener: &str) -> String {
