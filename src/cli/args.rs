@@ -1,6 +1,6 @@
 //! The grammar of the command line.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -143,6 +143,99 @@ pub(super) enum AccountAction {
         /// One of its addresses
         address: String,
     },
+    /// Further addresses of an account
+    Alias {
+        #[command(subcommand)]
+        action: AliasAction,
+    },
+    /// Passwords for single programs, which can be taken away one by one
+    AppPassword {
+        #[command(subcommand)]
+        action: AppPasswordAction,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AliasAction {
+    /// Give an account one more address
+    Add {
+        /// One of the account's addresses
+        account: String,
+        /// The further address, in any domain of this server
+        alias: String,
+    },
+    /// List an account's further addresses
+    List {
+        /// One of the account's addresses
+        account: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a further address away
+    Delete {
+        /// One of the account's addresses
+        account: String,
+        /// The further address
+        alias: String,
+    },
+}
+
+impl AliasAction {
+    fn asked(&self) -> Command {
+        match self {
+            Self::Add { account, alias } => {
+                Command::AliasAdd { account: account.clone(), alias: alias.clone() }
+            }
+            Self::List { account, .. } => Command::AliasList { account: account.clone() },
+            Self::Delete { account, alias } => {
+                Command::AliasDelete { account: account.clone(), alias: alias.clone() }
+            }
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AppPasswordAction {
+    /// Make a password for one program; it is printed this once
+    Add {
+        /// One of the account's addresses
+        account: String,
+        /// What it is for, such as "my phone"
+        label: String,
+        /// Only for these services: eas, imap, smtp, dav, pop3, managesieve [default: all of them]
+        #[arg(long = "service", value_name = "SERVICE", value_delimiter = ',')]
+        services: Vec<String>,
+    },
+    /// List an account's app passwords
+    List {
+        /// One of the account's addresses
+        account: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an app password away
+    Delete {
+        /// One of the account's addresses
+        account: String,
+        /// Its id, as listed
+        id: u64,
+    },
+}
+
+impl AppPasswordAction {
+    fn asked(&self) -> Command {
+        match self {
+            Self::Add { account, label, services } => Command::AppPasswordAdd {
+                account: account.clone(),
+                label: label.clone(),
+                services: services.clone(),
+            },
+            Self::List { account, .. } => Command::AppPasswordList { account: account.clone() },
+            Self::Delete { account, id } => Command::AppPasswordDelete { account: account.clone(), id: *id },
+        }
+    }
 }
 
 impl AccountAction {
@@ -158,11 +251,18 @@ impl AccountAction {
                 Command::AccountSetPassword { address: address.clone(), password: password(*password_stdin)? }
             }
             Self::Delete { address } => Command::AccountDelete { address: address.clone() },
+            Self::Alias { action } => action.asked(),
+            Self::AppPassword { action } => action.asked(),
         })
     }
 
     pub(super) fn json(&self) -> bool {
-        matches!(self, Self::List { json: true, .. })
+        matches!(
+            self,
+            Self::List { json: true, .. }
+                | Self::Alias { action: AliasAction::List { json: true, .. } }
+                | Self::AppPassword { action: AppPasswordAction::List { json: true, .. } }
+        )
     }
 }
 
@@ -185,6 +285,23 @@ pub(super) enum DeviceAction {
         /// Remove only the account and its data (devices that speak 16.1)
         #[arg(long)]
         account_only: bool,
+        /// Take the wipe back, if the device has not come since
+        #[arg(long, conflicts_with = "account_only")]
+        cancel: bool,
+    },
+    /// Refuse a device until it is allowed again
+    Block {
+        /// The account it belongs to
+        account: String,
+        /// Its id, as listed
+        device: String,
+    },
+    /// Show the password that unlocks a device whose owner forgot his own
+    RecoveryPassword {
+        /// The account it belongs to
+        account: String,
+        /// Its id, as listed
+        device: String,
     },
     /// Let a device in again that was wiped or blocked
     Allow {
@@ -206,7 +323,16 @@ impl DeviceAction {
     pub(super) fn asked(&self) -> Command {
         match self {
             Self::List { account, .. } => Command::DeviceList { account: account.clone() },
-            Self::Wipe { account, device, account_only } => Command::DeviceWipe {
+            Self::Wipe { account, device, cancel: true, .. } => {
+                Command::DeviceCancelWipe { account: account.clone(), device: device.clone() }
+            }
+            Self::Block { account, device } => {
+                Command::DeviceBlock { account: account.clone(), device: device.clone() }
+            }
+            Self::RecoveryPassword { account, device } => {
+                Command::DeviceRecoveryPassword { account: account.clone(), device: device.clone() }
+            }
+            Self::Wipe { account, device, account_only, .. } => Command::DeviceWipe {
                 account: account.clone(),
                 device: device.clone(),
                 account_only: *account_only,
@@ -278,12 +404,13 @@ fn password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
     if !from_stdin {
         return Ok(None);
     }
-    let mut text = String::new();
+    let mut line = String::new();
     std::io::stdin()
+        .lock()
         .take(LONGEST)
-        .read_to_string(&mut text)
+        .read_line(&mut line)
         .map_err(|e| Failed::new(exit::FAILED, format!("the password cannot be read: {e}")))?;
-    let line = text.lines().next().unwrap_or_default();
+    let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
         return Err(Failed::new(
             exit::FAILED,

@@ -24,6 +24,18 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
         Answer::Password { address, password } => {
             plain(&format!("{address}\npassword: {} (shown this once)\n", password.expose()))
         }
+        Answer::RecoveryPassword { device, password } => {
+            plain(&format!("{}\nrecovery password: {}\n", printable(&device), printable(password.expose())))
+        }
+        Answer::Aliases { aliases } if json => document(&aliases),
+        Answer::Aliases { aliases } => plain(&table(["ALIAS"], aliases.into_iter().map(|alias| [alias]))),
+        Answer::AppPasswords { app_passwords } if json => document(&app_passwords),
+        Answer::AppPasswords { app_passwords } => {
+            let rows = app_passwords
+                .into_iter()
+                .map(|a| [a.id.to_string(), a.label, a.created, a.services.join(" ")]);
+            plain(&table(["ID", "LABEL", "CREATED", "SERVICES"], rows))
+        }
         Answer::Domains { domains } if json => document(&domains),
         Answer::Domains { domains } => {
             let rows = domains

@@ -7,11 +7,10 @@ use folkmoot::doors::admin;
 use folkmoot::services::Services;
 
 use super::exit::{self, Failed};
-use super::{Settings, ask, print, serve};
+use super::{Settings, ask, print};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Failed> {
     let config = settings.load()?;
-    serve::filter(&config.log)?;
     if UnixStream::connect(admin::socket(&config.data)).is_ok() {
         return Err(Failed::new(
             exit::FAILED,
@@ -19,7 +18,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failed> {
         ));
     }
     ask::must_exist(&config.data)?;
-    let services = Services::open(config, Clock::system()).map_err(|e| Failed::new(exit::TEMPORARY, e))?;
+    ask::must_be_ours(&config.data)?;
+    let services = Services::open(config, Clock::system()).map_err(|e| Failed::new(exit::of_open(&e), e))?;
     let done = services.mailbox.restored();
     services.store.stop();
     let done =

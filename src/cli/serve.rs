@@ -6,7 +6,7 @@ mod demo;
 use std::time::Duration;
 
 use folkmoot::config::{Config, Log};
-use folkmoot::server::{Running, Server, StartError};
+use folkmoot::server::{Running, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -37,13 +37,11 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failed> {
 
 async fn serve(settings: &Settings, config: Config) -> Result<(), Failed> {
     let mut signals = Signals::new().map_err(|e| Failed::new(exit::TEMPORARY, e))?;
-    let server = Server::start(config).await.map_err(not_started)?;
-    // With settings of their own people make their own domains.
-    let accounts = match settings.file {
-        None => demo::accounts(server.services()).await?,
-        Some(_) => Vec::new(),
-    };
-    print::plain(&banner::text(&server, settings, &accounts))?;
+    let server = Server::start(config).await.map_err(|e| Failed::new(exit::of_start(&e), e))?;
+    if let Err(failed) = welcome(settings, &server).await {
+        server.shutdown().await;
+        return Err(failed);
+    }
     let failed = until_the_end(&server, &mut signals).await;
     let clean = tokio::select! {
         clean = server.shutdown() => clean,
@@ -59,6 +57,16 @@ async fn serve(settings: &Settings, config: Config) -> Result<(), Failed> {
              acknowledged is there",
         )),
     }
+}
+
+/// Says that the server is up, and what to try.
+async fn welcome(settings: &Settings, server: &Running) -> Result<(), Failed> {
+    // With settings of their own people make their own domains.
+    let accounts = match settings.file {
+        None => demo::accounts(server.services()).await?,
+        Some(_) => Vec::new(),
+    };
+    print::plain(&banner::text(server, settings, &accounts))
 }
 
 /// True when the store has failed.
@@ -118,16 +126,8 @@ impl Signals {
     }
 }
 
-fn not_started(e: StartError) -> Failed {
-    let code = match e {
-        StartError::Tls(_) | StartError::Listen { .. } => exit::CONFIG,
-        _ => exit::TEMPORARY,
-    };
-    Failed::new(code, e)
-}
-
 fn log_to_stderr(log: &Log) -> Result<(), Failed> {
-    let filter = filter(log)?;
+    let filter = EnvFilter::try_new(&log.level).map_err(|e| Failed::config(&e))?;
     let to_stderr = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started: Result<(), TryInitError> = if log.json {
         to_stderr.json().with_current_span(false).finish().try_init()
@@ -136,13 +136,6 @@ fn log_to_stderr(log: &Log) -> Result<(), Failed> {
         to_stderr.with_ansi(ansi).finish().try_init()
     };
     started.map_err(|e| Failed::new(exit::FAILED, e))
-}
-
-/// What `[log] level` says.
-pub(super) fn filter(log: &Log) -> Result<EnvFilter, Failed> {
-    EnvFilter::try_new(&log.level).map_err(|e| {
-        Failed::config(&format!("log.level {:?}: {e}\nTry level = \"info\" in [log]", log.level))
-    })
 }
 
 /// Every connection is a file: as many as the system lets us have.

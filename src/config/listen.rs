@@ -39,6 +39,19 @@ impl Listen {
         Self { smtp: free, submission: free, lmtp: free, imap: free, imaps: free, http: free, https: free }
     }
 
+    /// The keys of the section, each with its address where it has one.
+    pub fn named(&self) -> [(&'static str, Option<SocketAddr>); 7] {
+        [
+            ("smtp", self.smtp),
+            ("submission", self.submission),
+            ("lmtp", self.lmtp),
+            ("imap", self.imap),
+            ("imaps", self.imaps),
+            ("http", self.http),
+            ("https", self.https),
+        ]
+    }
+
     /// True when nothing would listen.
     pub fn is_empty(&self) -> bool {
         *self == Self::none()

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
+use tracing_subscriber::EnvFilter;
 
 use super::error::line_of;
 use super::{Config, Error, Policy, Smarthost};
@@ -40,6 +41,10 @@ impl Config {
             .or_else(|| self.wrong_sizes())
             .or_else(|| self.wrong_smtp())
             .or_else(|| self.wrong_eas())
+            .or_else(|| {
+                let e = EnvFilter::try_new(&self.log.level).err()?;
+                check(false, "log.level", || format!("{:?}: {e}; try \"info\"", self.log.level))
+            })
             .or_else(|| self.eas.policy.wrong())
     }
 
@@ -70,9 +75,13 @@ impl Config {
             .or_else(|| range(self.store.keep_tombstones, 1..10_000, "store.keep_tombstones"))
             .or_else(|| range(self.auth.failures_per_address, 1..10_000, "auth.failures_per_address"))
             .or_else(|| range(self.auth.failures_per_account, 1..10_000, "auth.failures_per_account"))
-            .or_else(|| range(self.auth.argon2_memory, 8..1 << 22, "auth.argon2_memory"))
-            .or_else(|| range(self.auth.argon2_passes, 1..100, "auth.argon2_passes"))
-            .or_else(|| range(self.auth.concurrent_hashes, 0..1024, "auth.concurrent_hashes"))
+            .or_else(|| range(self.auth.argon2_memory, 8..(256 << 10) + 1, "auth.argon2_memory"))
+            .or_else(|| range(self.auth.argon2_passes, 1..33, "auth.argon2_passes"))
+            .or_else(|| match self.auth.scram_iterations {
+                0 => None,
+                some => range(some, 4096..10_000_001, "auth.scram_iterations"),
+            })
+            .or_else(|| range(self.auth.concurrent_hashes, 0..33, "auth.concurrent_hashes"))
             .or_else(|| range(self.limits.connections, 1..10_000_000, "limits.connections"))
             .or_else(|| {
                 range(self.limits.connections_per_address, 1..10_000_000, "limits.connections_per_address")
@@ -158,12 +167,21 @@ impl Config {
 /// A scheme, a host and perhaps a port.
 fn is_origin(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|authority| is_host_and_port(authority) || is_host(authority))
+    rest.is_some_and(|authority| is_host_and_port(authority) || is_host_of_url(authority))
 }
 
 fn is_host_and_port(text: &str) -> bool {
     let port = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
-    matches!(port, Some((host, Ok(1..))) if !host.is_empty())
+    matches!(port, Some((host, Ok(1..))) if is_host_of_url(host))
+}
+
+/// A host before a port: an IPv6 address stands in brackets, or its last group would be taken for the port.
+fn is_host_of_url(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        // Names of containers may have underscores.
+        None => !host.contains(':') && is_host(&host.replace('_', "-")),
+    }
 }
 
 impl Smarthost {
@@ -318,6 +336,27 @@ mod tests {
         assert!(refused("[smtp]\nhostname = \"a..b\"\n").contains("no host name"));
         assert!(refused("[limits]\nhttp_header = 0\n").contains("at least 1 second"));
         assert!(refused("[limits]\nhttp_header = 99999999999\n").contains("at most"));
+        assert!(refused("[log]\nlevel = \"loud=very\"\n").starts_with("server.toml:2: log.level: "));
+    }
+
+    /// What is no host and port would fail only at the first message or the first phone.
+    #[test]
+    fn hosts_with_ports_are_told_from_what_only_looks_so() {
+        for good in ["relay.example.net:587", "[::1]:25", "127.0.0.1:25", "mail_relay:2525"] {
+            assert!(is_host_and_port(good), "{good}");
+        }
+        for bad in
+            ["::1:25", "relay", "relay:", "relay:0", "relay:65536", "a/b:80", ":25", "[x]:25", "a b:25"]
+        {
+            assert!(!is_host_and_port(bad), "{bad}");
+        }
+        for good in ["https://mail.example.org", "https://mail.example.org:8443", "https://[::1]:443"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in ["mail.example.org", "https://host/path:80", "https://host/", "https://::1", "ftp://host"]
+        {
+            assert!(!is_origin(bad), "{bad}");
+        }
     }
 
     /// With the section, only the listeners that it names are on.

@@ -8,6 +8,7 @@ mod eas;
 mod error;
 mod listen;
 mod load;
+mod network;
 mod seconds;
 mod smtp;
 
@@ -20,6 +21,7 @@ pub use defaults::DEFAULTS;
 pub use eas::{Eas, Policy};
 pub use error::Error;
 pub use listen::Listen;
+pub use network::Network;
 pub use smtp::{Smarthost, SmarthostTls, Smtp};
 
 /// All settings. Every one has a default, so an empty file is a whole configuration.
@@ -141,13 +143,22 @@ pub struct Auth {
     pub argon2_memory: u32,
     /// Passes of one argon2id hash. Default: 2.
     pub argon2_passes: u32,
-    /// Hashes computed at the same time, each with `argon2_memory`; others wait. 0 is as many as there
-    /// are processors. Default: 0.
+    /// Iterations of the SCRAM-SHA-256 verifier that is stored with it (RFC 7677 §4); 0 stores none.
+    /// Default: 600,000 (OWASP's for PBKDF2).
+    pub scram_iterations: u32,
+    /// Hashes computed at the same time, each with `argon2_memory`, up to 32; others wait. 0 is as many as
+    /// there are processors. Default: 0.
     pub concurrent_hashes: u32,
     /// How long a verified password is remembered (as a keyed digest, in memory only), in seconds;
     /// 0 remembers none. Default: 900.
     #[serde(with = "seconds")]
     pub remember: Duration,
+    /// Take passwords in clear from loopback addresses, by SMTP and IMAP; from elsewhere they want TLS.
+    /// Default: true.
+    pub clear_text_on_loopback: bool,
+    /// Proxies of our own: for what comes over HTTP from these addresses and networks, the client's address is
+    /// the last one in X-Forwarded-For that is not among them. Default: loopback.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Auth {
@@ -158,8 +169,11 @@ impl Default for Auth {
             window: Duration::from_secs(600),
             argon2_memory: 19_456,
             argon2_passes: 2,
+            scram_iterations: 600_000,
             concurrent_hashes: 0,
             remember: Duration::from_secs(900),
+            clear_text_on_loopback: true,
+            trusted_proxies: Network::LOOPBACK.to_vec(),
         }
     }
 }

@@ -23,8 +23,6 @@ pub struct Smtp {
     /// Received fields above which a message is taken to go in circles. RFC 5321 §6.3 wants at
     /// least 100. Default: 100.
     pub max_hops: u32,
-    /// Allow AUTH without TLS from loopback addresses. Default: true.
-    pub auth_without_tls_on_loopback: bool,
     /// Octets of messages that may be on their way in at the same time, over all connections.
     /// Default: 512 MiB.
     pub max_receiving: u64,
@@ -61,7 +59,6 @@ impl Default for Smtp {
             max_message: 50 << 20,
             max_recipients: 1000,
             max_hops: 100,
-            auth_without_tls_on_loopback: true,
             max_receiving: 512 << 20,
             retry: vec![300, 600, 1200, 2400, 4800, 9600, 19_200, 28_800],
             give_up_after: Duration::from_secs(5 * 86_400),

@@ -12,7 +12,7 @@ use super::password::PreparedPassword;
 use super::{Error, Services, gal, recipient};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Parts, Table};
-use crate::store::{Order, Read, Tx, prefix_end, record};
+use crate::store::{self, Order, Read, Tx, prefix_end, record};
 
 pub(super) const VERSION: u8 = 1;
 
@@ -296,6 +296,11 @@ pub fn delete_account(tx: &mut Tx<'_>, id: AccountId) -> Result<RemovedAccount, 
     tx.delete(member_key(account.domain, id));
     tx.delete(key(id));
     Ok(RemovedAccount { account, app_passwords, settings })
+}
+
+/// True while there is such an account.
+pub(super) fn exists(read: &impl Read, id: AccountId) -> Result<bool, store::Error> {
+    Ok(read.get(&key(id))?.is_some())
 }
 
 /// The ids of a domain's accounts, from the one after `after`.

@@ -1,7 +1,7 @@
 //! Who logs in.
 //!
 //! The order of the steps matters:
-//! 1. Equal attempts wait for one another ([`Flights`]), so that ten connections opened at once cost one
+//! 1. Equal attempts wait for one another (`Flights`), so that ten connections opened at once cost one
 //!    hash and one token.
 //! 2. The directory is read: whoever waited sees a password that was changed meanwhile.
 //! 3. The attempt is admitted ([`super::limiter`]) before anything is compared, also before remembered
@@ -31,6 +31,10 @@ use crate::store::{self, Read};
 /// Longest login name that is looked at, in bytes.
 const LOGIN_MAX: usize = 320;
 
+/// Most hashes at a time: half of the threads on which a server waits for its disk, so that many logins leave
+/// some to those who are logged in.
+pub const HASHES_MAX: usize = 32;
+
 /// Limits on logins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AuthLimits {
@@ -38,7 +42,7 @@ pub struct AuthLimits {
     pub cost: PasswordCost,
     /// How many failures are borne.
     pub failures: FailureLimits,
-    /// Hashes at a time; 0 is as many as there are processors.
+    /// Hashes at a time, at most [`HASHES_MAX`]; 0 is as many as there are processors.
     pub hashes: usize,
     /// Logins that may wait for a hash.
     pub waiting: usize,
@@ -65,7 +69,7 @@ impl AuthLimits {
     pub(super) fn places(&self) -> Arc<tokio::sync::Semaphore> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let places = if self.hashes == 0 { cores } else { self.hashes };
-        Arc::new(tokio::sync::Semaphore::new(places.min(tokio::sync::Semaphore::MAX_PERMITS)))
+        Arc::new(tokio::sync::Semaphore::new(places.min(HASHES_MAX)))
     }
 }
 

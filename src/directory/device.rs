@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Error};
+use super::{AccountId, Error, account};
 use crate::clock::Millis;
 use crate::store::keys::{Key, Table};
 use crate::store::{self, Order, Read, Tx, record};
@@ -171,13 +171,16 @@ impl Device {
 }
 
 /// Writes down that a device `came`, making it if it is new. `None` when the account has as many devices
-/// as it may and none of them can be forgotten.
+/// as it may and none of them can be forgotten, or was deleted since the device logged in.
 pub fn seen(
     tx: &mut Tx<'_>,
     account: AccountId,
     came: Device,
     devices_max: u32,
 ) -> Result<Option<Device>, store::Error> {
+    if !account::exists(tx, account)? {
+        return Ok(None);
+    }
     let device = match device(tx, account, &came.id)? {
         Some(before) => Device {
             device_type: came.device_type,
@@ -322,12 +325,10 @@ pub fn forget(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), Error
     Ok(remove(tx, account, id)?)
 }
 
-/// Forgets all devices of an account, which is being deleted.
+/// Forgets all devices of an account, which is being deleted. What is kept for each of them may be more than
+/// one transaction should hold: the keeper removes it with the mailbox.
 pub(super) fn forget_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
-    for table in Table::OF_DEVICES {
-        delete_range(tx, Key::of(table).u64(account.0))?;
-    }
-    Ok(())
+    delete_range(tx, Key::of(Table::Device).u64(account.0))
 }
 
 fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<(), store::Error> {
@@ -374,6 +375,17 @@ mod tests {
         Came { id, device_type: "Phone", user_agent, version: "16.1" }
     }
 
+    /// A store in which there is the account.
+    fn store() -> Store {
+        let store = Store::in_memory().unwrap();
+        act(&store, |tx| {
+            tx.put(Key::of(Table::Account).u64(OWNER.0).done(), Vec::new());
+            Ok(())
+        })
+        .unwrap();
+        store
+    }
+
     fn see(store: &Store, id: &str, now: Millis, most: u32) -> Option<Device> {
         let device = Device::new(&came(id, "Agent/1\u{7}"), now);
         store.write(move |tx| seen(tx, OWNER, device, most)).unwrap()
@@ -388,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_device_keeps_its_number() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         let first = see(&store, "A", 1_000, 5).unwrap();
         let again = see(&store, "A", 9_000, 5).unwrap();
         assert_ne!(first.number, 0);
@@ -404,7 +416,7 @@ mod tests {
 
     #[test]
     fn the_longest_unused_is_forgotten_with_its_state() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         for (id, at) in [("A", 3), ("B", 1), ("C", 2)] {
             see(&store, id, at, 3).unwrap();
         }
@@ -427,7 +439,7 @@ mod tests {
 
     #[test]
     fn what_is_wiped_or_blocked_is_never_forgotten() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         see(&store, "A", 1, 2).unwrap();
         see(&store, "B", 2, 2).unwrap();
         act(&store, |tx| request_wipe(tx, 5, OWNER, "A", false)).unwrap();
@@ -440,7 +452,7 @@ mod tests {
 
     #[test]
     fn wipes_are_asked_for_and_taken_back() {
-        let store = Store::in_memory().unwrap();
+        let store = store();
         see(&store, "A", 1, 9).unwrap();
         assert!(matches!(act(&store, |tx| request_wipe(tx, 5, OWNER, "Z", false)), Err(Error::Missing)));
         assert!(matches!(act(&store, |tx| cancel_wipe(tx, OWNER, "A")), Err(Error::Invalid(_))));
@@ -458,12 +470,36 @@ mod tests {
         assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
     }
 
+    /// However much is kept for the devices of an account, its deletion is a small transaction.
     #[test]
-    fn a_deleted_account_leaves_nothing() {
-        let store = Store::in_memory().unwrap();
+    fn what_is_kept_for_devices_is_left_to_the_keeper() {
+        let store = store();
+        see(&store, "A", 1, 9).unwrap();
+        let state = Key::of(Table::CollectionState).u64(OWNER.0).text("A").u64(5).done();
+        let row = state.clone();
+        act(&store, move |tx| {
+            tx.put(row, Vec::new());
+            Ok(forget_all(tx, OWNER)?)
+        })
+        .unwrap();
+        let read = store.read().unwrap();
+        assert!(devices(&read, OWNER).unwrap().is_empty());
+        assert!(read.get(&state).unwrap().is_some());
+    }
+
+    /// A phone's request may still be on its way in when its account is deleted.
+    #[test]
+    fn a_deleted_account_has_no_devices() {
+        let store = store();
         see(&store, "A", 1, 9).unwrap();
         see(&store, "B", 1, 9).unwrap();
-        store.write(|tx| forget_all(tx, OWNER)).unwrap();
+        act(&store, |tx| {
+            tx.delete(Key::of(Table::Account).u64(OWNER.0).done());
+            Ok(forget_all(tx, OWNER)?)
+        })
+        .unwrap();
+        assert_eq!(see(&store, "A", 2, 9), None);
+        assert_eq!(see(&store, "C", 2, 9), None);
         assert!(devices(&store.read().unwrap(), OWNER).unwrap().is_empty());
     }
 }

@@ -123,12 +123,13 @@ impl Limiter {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         if let Target::Account(account) = target
-            && state.knows(account, network_key(network), now, self.limits.known_for)
+            && let Some(network) = network
+            && state.knows(account, network, now, self.limits.known_for)
         {
-            let pair = (account, network_key(network));
+            let pair = (account, network);
             state.pairs.check(&pair, now)?;
             state.pairs.take(pair, now);
-            return Ok(Charge { target, network, known: true });
+            return Ok(Charge { target, network: Some(network), known: true });
         }
         // Both are asked before either is charged.
         match target {
@@ -149,11 +150,11 @@ impl Limiter {
     /// Gives an attempt's tokens back: it told its sender nothing new.
     pub(super) fn refund(&self, charge: Charge, now: Millis) {
         let mut state = self.state.lock();
-        match charge.target {
-            Target::Account(account) if charge.known => {
-                state.pairs.give_back((account, network_key(charge.network)), now);
+        match (charge.target, charge.network) {
+            (Target::Account(account), Some(network)) if charge.known => {
+                state.pairs.give_back((account, network), now);
             }
-            target => {
+            (target, _) => {
                 if let Some(network) = charge.network {
                     state.addresses.give_back(network, now);
                 }
@@ -168,8 +169,7 @@ impl Limiter {
     /// As [`Limiter::refund`] after a successful login: the address is known from now on. With `fresh` the
     /// password was compared, not remembered.
     pub(super) fn succeeded(&self, charge: Charge, fresh: bool, now: Millis) {
-        if let Target::Account(account) = charge.target {
-            let network = network_key(charge.network);
+        if let (Target::Account(account), Some(network)) = (charge.target, charge.network) {
             let mut state = self.state.lock();
             state.remember(account, network, now, self.limits.tracked);
             if fresh {
@@ -283,19 +283,15 @@ impl<K: Copy + Eq + Hash + Ord> Buckets<K> {
     }
 }
 
-/// The network an address is counted by. All who come through this machine's own proxies share its loopback
-/// address, so that is counted for no one; doors pass on the client's address where they know it.
+/// The network an address is counted by. All who come through a proxy on this machine that does not say for
+/// whom it asks share the loopback address: it is counted for no one and never known, else one guesser could
+/// use up what is kept for all the others.
 fn network(peer: IpAddr) -> Option<Network> {
     match peer.to_canonical() {
         peer if peer.is_loopback() => None,
         IpAddr::V4(v4) => Some(u128::from(v4.to_bits())),
         IpAddr::V6(v6) => Some(v6.to_bits() & !u128::from(u64::MAX)),
     }
-}
-
-/// A number for pairs; `::` is nobody's address.
-fn network_key(network: Option<Network>) -> Network {
-    network.unwrap_or(0)
 }
 
 fn millis(d: Duration) -> Millis {
@@ -499,5 +495,21 @@ mod tests {
         fail(&limiter, BOB, local, 0).unwrap();
         fail(&limiter, BOB, local, 0).unwrap();
         assert!(fail(&limiter, BOB, local, 0).is_err());
+    }
+
+    /// Whoever guesses through it would use up a known pair of everybody's.
+    #[test]
+    fn loopback_is_never_known() {
+        let limiter = Limiter::new(limits(3, 100, 100));
+        let local: IpAddr = "127.0.0.1".parse().unwrap();
+        for _ in 0..10 {
+            succeed(&limiter, BOB, local, 0).unwrap();
+        }
+        assert!(limiter.state.lock().known.is_empty());
+        for _ in 0..3 {
+            fail(&limiter, BOB, local, 0).unwrap();
+        }
+        assert!(fail(&limiter, BOB, local, 0).is_err());
+        assert!(limiter.state.lock().pairs.full_at.is_empty());
     }
 }

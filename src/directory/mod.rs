@@ -36,7 +36,7 @@ pub use account::{
     add_alias, delete_account, insert_account, remove_alias, set_address, update_account,
 };
 pub use address::{Address, domain_for_display, fold_domain, fold_local};
-pub use authenticate::{AuthLimits, Login, ScramOffer};
+pub use authenticate::{AuthLimits, HASHES_MAX, Login, ScramOffer};
 pub use credentials::{AppPassword, add_app_password, app_passwords, revoke_app_password, set_password};
 pub use domain::{
     Domain, DomainId, delete_domain, domain, domain_by_name, domains, insert_domain, primary_domain,
@@ -46,7 +46,10 @@ pub use error::{AuthError, Error};
 pub use gal::{GalEntry, search_gal};
 pub use limiter::{Allowance, FailureLimits};
 pub use out_of_office::{OUT_OF_OFFICE_TEXT_MAX, OutOfOffice, OutOfOfficeMessage, OutOfOfficeState};
-pub use password::{Hasher, PASSWORD_MAX, Password, PasswordCost, PreparedPassword};
+pub use password::{
+    Hasher, PASSWORD_MAX, PASSWORD_MEMORY, PASSWORD_PASSES, Password, PasswordCost, PreparedPassword,
+    SCRAM_ITERATIONS,
+};
 pub use plain::{PlainError, PlainLogin};
 pub use recipient::{Recipient, is_local_domain, may_send_as, resolve};
 pub use service::{Service, Services};

@@ -4,6 +4,7 @@
 //! SCRAM-SHA-256 for clients that prove it without sending it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
@@ -18,10 +19,12 @@ use crate::clock::random;
 /// Longest password in bytes as it is sent.
 pub const PASSWORD_MAX: usize = 512;
 
-/// Most memory that checking a stored hash may take, in KiB: imported hashes may differ from ours.
-const MEMORY_MAX: u32 = 256 << 10;
-/// Most passes that checking a stored hash may take.
-const PASSES_MAX: u32 = 32;
+/// Memory of a hash in KiB. The most is for stored hashes, too: imported ones may differ from ours.
+pub const PASSWORD_MEMORY: RangeInclusive<u32> = 8..=256 << 10;
+/// Passes of a hash, also of a stored one.
+pub const PASSWORD_PASSES: RangeInclusive<u32> = 1..=32;
+/// Iterations of SCRAM's key derivation, RFC 7677 §4. The most is what a login at such a cost should take.
+pub const SCRAM_ITERATIONS: RangeInclusive<u32> = 4096..=10_000_000;
 
 /// What one hash costs. Raising it takes effect for each account at its next login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,13 +36,14 @@ pub struct PasswordCost {
     /// Lanes of the memory.
     pub lanes: u32,
     /// Iterations of SCRAM's key derivation, at least 4,096 (RFC 7677 §4); 0 stores no SCRAM verifier.
-    /// Whoever steals the store would attack this rather than argon2id, so it should not be low.
+    /// Whoever steals the store would attack this rather than argon2id, so it should not be low; the default
+    /// is what OWASP asks of PBKDF2-HMAC-SHA256.
     pub scram_iterations: u32,
 }
 
 impl Default for PasswordCost {
     fn default() -> Self {
-        Self { memory_kib: 19 << 10, passes: 2, lanes: 1, scram_iterations: 100_000 }
+        Self { memory_kib: 19 << 10, passes: 2, lanes: 1, scram_iterations: 600_000 }
     }
 }
 
@@ -134,11 +138,11 @@ impl Hasher {
     /// # Errors
     /// [`Error::Invalid`] for a cost outside of what argon2 (RFC 9106 §3.1) or SCRAM allow.
     pub fn new(cost: PasswordCost) -> Result<Self, Error> {
-        if cost.scram_iterations != 0 && cost.scram_iterations < 4096 {
-            return Err(Error::Invalid("SCRAM needs at least 4096 iterations"));
+        if cost.scram_iterations != 0 && !SCRAM_ITERATIONS.contains(&cost.scram_iterations) {
+            return Err(Error::Invalid("SCRAM needs 4,096 to 10,000,000 iterations"));
         }
-        if cost.memory_kib > MEMORY_MAX || cost.passes > PASSES_MAX {
-            return Err(Error::Invalid("the password hash is too costly"));
+        if !PASSWORD_MEMORY.contains(&cost.memory_kib) || !PASSWORD_PASSES.contains(&cost.passes) {
+            return Err(Error::Invalid("a password hash takes 8 to 262,144 KiB and 1 to 32 passes"));
         }
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
             .map_err(|_| Error::Invalid("argon2 does not allow these costs"))?;
@@ -207,7 +211,7 @@ fn parse_phc(phc: &str) -> Option<PasswordHash> {
         return None;
     }
     let params = Params::try_from(&hash).ok()?;
-    (params.m_cost() <= MEMORY_MAX && params.t_cost() <= PASSES_MAX).then_some(hash)
+    (params.m_cost() <= *PASSWORD_MEMORY.end() && params.t_cost() <= *PASSWORD_PASSES.end()).then_some(hash)
 }
 
 fn prepare(text: &str) -> Result<Password, Error> {
@@ -348,15 +352,17 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn preparing_is_done_once(text in any::<String>()) {
-            if let Ok(once) = Password::parse(&text) && let Ok(twice) = prepare(&once.0) {
-                prop_assert_eq!(twice.0, once.0);
+            if let Ok(once) = Password::parse(&text) {
+                // A prepared password is one: also this must be taken.
+                prop_assert_eq!(prepare(&once.0).unwrap().0, once.0);
             }
         }
 
         #[test]
         fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             if let Some(password) = Password::from_wire(&bytes) {
-                prop_assert!(!password.0.contains('\0'));
+                prop_assert!(!password.0.is_empty() && !password.0.contains(char::is_control));
+                prop_assert!(bytes.len() <= PASSWORD_MAX);
             }
         }
     }

@@ -27,13 +27,26 @@ pub enum Service {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Eas,
+        Self::Dav,
+        Self::Smtp,
+        Self::Imap,
+        Self::Pop3,
+        Self::ManageSieve,
+        Self::Web,
+        Self::Admin,
+        Self::Ftp,
+    ];
+
     /// True where an app password may stand in for the password: in programs that store it, not where
     /// a person types it, since whoever finds one there could change everything about the account.
     pub const fn takes_app_passwords(self) -> bool {
         !matches!(self, Self::Web | Self::Admin | Self::Ftp)
     }
 
-    /// The name in logs.
+    /// The name in logs and commands.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Eas => "eas",

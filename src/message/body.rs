@@ -18,7 +18,7 @@ pub fn html(message: &Message<'_>) -> String {
     html_with(message, &html::keep_image)
 }
 
-/// As [`html`], with each image's address put through `image`.
+/// As [`html()`], with each image's address put through `image`.
 pub fn html_with(message: &Message<'_>, image: &Image<'_>) -> String {
     let bodies = select::bodies(message);
     let mut out = String::new();

@@ -4,6 +4,7 @@
 //! parks a connection waits for [`Shutdown::begun`] too, and answers in its own words when it comes.
 
 mod body;
+mod forwarded;
 mod gate;
 mod http;
 mod listener;
@@ -11,8 +12,10 @@ mod self_signed;
 mod shutdown;
 mod stream;
 mod tls;
+mod validity;
 
 pub use body::{BodyError, read_body};
+pub use forwarded::client;
 pub use gate::{Gate, counted_as};
 pub use http::Http;
 pub use listener::{Acceptor, Bound, ConnectionId, Listener, Peer};
@@ -20,3 +23,4 @@ pub use self_signed::SelfSigned;
 pub use shutdown::Shutdown;
 pub use stream::{Io, Stream, TlsSession};
 pub use tls::{Tls, TlsError, fingerprint, provider, read_pem};
+pub use validity::validity;

@@ -16,16 +16,8 @@ pub const LISTENERS_FILE: &str = "listeners.json";
 
 /// Binds every listener that is set, or none.
 pub(super) fn bind(listen: &Listen) -> Result<Vec<Bound>, StartError> {
-    let address = |listener| match listener {
-        Listener::Smtp => listen.smtp,
-        Listener::Submission => listen.submission,
-        Listener::Lmtp => listen.lmtp,
-        Listener::Imap => listen.imap,
-        Listener::Imaps => listen.imaps,
-        Listener::Http => listen.http,
-        Listener::Https => listen.https,
-    };
-    let wanted = Listener::ALL.into_iter().filter_map(|listener| Some((listener, address(listener)?)));
+    let named = |name| Listener::ALL.into_iter().find(|listener| listener.name() == name);
+    let wanted = listen.named().into_iter().filter_map(|(name, address)| Some((named(name)?, address?)));
     wanted
         .map(|(listener, address)| {
             Bound::bind(listener, address).map_err(|why| StartError::Listen { listener, address, why })

@@ -64,6 +64,16 @@ impl Services {
         }))
     }
 
+    /// Whether [`Services::open`] could open the data folder; returns the schema it has, or would get. No row is
+    /// changed. Blocks.
+    ///
+    /// # Errors
+    /// As [`Services::open`].
+    pub fn probe(config: &Config) -> Result<u32, OpenError> {
+        directory::Hasher::new(auth_limits(&config.auth).cost)?;
+        Ok(store::probe(&config.data.join("store"), &store_options(config))?)
+    }
+
     /// Where files of the running server are: the control socket and the list of listeners.
     pub fn run_folder(data: &Path) -> std::path::PathBuf {
         data.join("run")
@@ -109,8 +119,12 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 fn open_store(config: &Config, clock: &Clock) -> Result<Store, store::Error> {
+    Store::open(&config.data.join("store"), &store_options(config), clock)
+}
+
+fn store_options(config: &Config) -> StoreOptions {
     let wanted = &config.store;
-    let options = StoreOptions {
+    StoreOptions {
         engine: match wanted.engine {
             Engine::Fjall => EngineKind::Fjall,
             Engine::Sled => EngineKind::Sled,
@@ -119,8 +133,7 @@ fn open_store(config: &Config, clock: &Clock) -> Result<Store, store::Error> {
         write_buffer_bytes: wanted.write_buffer,
         free_space_watermark: wanted.free_space_min,
         ..StoreOptions::default()
-    };
-    Store::open(&config.data.join("store"), &options, clock)
+    }
 }
 
 /// The directory's limits as `[auth]` sets them.
@@ -131,6 +144,7 @@ fn auth_limits(auth: &Auth) -> AuthLimits {
         cost: PasswordCost {
             memory_kib: auth.argon2_memory,
             passes: auth.argon2_passes,
+            scram_iterations: auth.scram_iterations,
             ..PasswordCost::default()
         },
         failures: FailureLimits {
@@ -142,5 +156,37 @@ fn auth_limits(auth: &Auth) -> AuthLimits {
         hashes: usize::try_from(auth.concurrent_hashes).unwrap_or(0),
         remembered_for: auth.remember,
         ..AuthLimits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::directory::{HASHES_MAX, Hasher, PASSWORD_MEMORY, PASSWORD_PASSES, SCRAM_ITERATIONS};
+
+    /// The settings allow what the directory takes and nothing else: a start fails with a line, not later.
+    #[test]
+    fn costs_that_settings_allow_are_those_that_the_directory_takes() {
+        for (key, allowed) in [
+            ("argon2_memory", PASSWORD_MEMORY),
+            ("argon2_passes", PASSWORD_PASSES),
+            ("scram_iterations", SCRAM_ITERATIONS),
+        ] {
+            let parse = |value: u32| Config::parse(&format!("[auth]\n{key} = {value}\n"), Path::new("-"));
+            for value in [*allowed.start(), *allowed.end()] {
+                let config = parse(value).unwrap();
+                Hasher::new(auth_limits(&config.auth).cost).unwrap();
+            }
+            for value in [allowed.start().saturating_sub(1), allowed.end().saturating_add(1)] {
+                assert!(parse(value).is_err(), "{key} = {value}");
+            }
+        }
+        assert!(Config::parse("[auth]\nscram_iterations = 0\n", Path::new("-")).is_ok());
+        let hashes = |n: usize| Config::parse(&format!("[auth]\nconcurrent_hashes = {n}\n"), Path::new("-"));
+        assert!(hashes(HASHES_MAX).is_ok() && hashes(HASHES_MAX + 1).is_err());
+        let defaults = auth_limits(&Auth::default());
+        assert_eq!(defaults.cost, PasswordCost::default());
     }
 }

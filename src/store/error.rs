@@ -19,7 +19,9 @@ pub enum Error {
     Damaged(String),
     /// The disk or engine refused a read.
     Io(String),
-    /// The data folder is of another version or in use by another process.
+    /// Another process has the data folder.
+    Held(String),
+    /// The data folder is of another version or engine, or may not be used; that does not pass by itself.
     Unusable(String),
 }
 
@@ -32,7 +34,7 @@ impl fmt::Display for Error {
             Self::Panicked => f.write_str("the transaction ended in a bug; nothing of it was kept"),
             Self::Damaged(what) => write!(f, "damaged data: {what}"),
             Self::Io(why) => write!(f, "the store cannot be read: {why}"),
-            Self::Unusable(why) => write!(f, "the data folder cannot be used: {why}"),
+            Self::Held(why) | Self::Unusable(why) => write!(f, "the data folder cannot be used: {why}"),
         }
     }
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use super::engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit};
+use super::open::refused;
 use super::{Error, StoreOptions, journal, overlay};
 
 /// How long a reopening waits for readers of the old instance; those that stay longer are waited for by
@@ -260,13 +261,15 @@ fn read_error(e: &FjallError) -> Error {
 }
 
 fn unusable(path: &Path, e: &FjallError) -> Error {
-    let path = path.display();
-    Error::Unusable(match e {
-        FjallError::Locked => format!("{path} is in use by another process"),
-        FjallError::InvalidVersion(_) => format!("{path} was written by another version of the engine: {e}"),
-        FjallError::Io(io) => format!("{path}: {io}"),
-        other => format!("{path} cannot be opened: {other}"),
-    })
+    let shown = path.display();
+    match e {
+        FjallError::Locked => Error::Held(format!("{shown} is in use by another process")),
+        FjallError::InvalidVersion(_) => {
+            Error::Unusable(format!("{shown} was written by another version of the engine: {e}"))
+        }
+        FjallError::Io(io) | FjallError::Storage(LsmError::Io(io)) => refused(path, io),
+        other => Error::Unusable(format!("{shown} cannot be opened: {other}")),
+    }
 }
 
 #[cfg(test)]

@@ -28,13 +28,19 @@ pub(super) fn bring_up(store: &Store) -> Result<(), Error> {
     bring_up_with(store, SCHEMA, STEPS)
 }
 
-fn bring_up_with(store: &Store, newest: u32, steps: &'static [Step]) -> Result<(), Error> {
-    let found = version(&store.read()?)?;
+/// The version of a store, unless this program does not know it.
+pub(super) fn known(read: &(impl Read + ?Sized), newest: u32) -> Result<u32, Error> {
+    let found = version(read)?;
     if found > newest {
         return Err(Error::Unusable(format!(
             "the store has schema {found}; this program knows schemas up to {newest}. Use a newer program"
         )));
     }
+    Ok(found)
+}
+
+fn bring_up_with(store: &Store, newest: u32, steps: &'static [Step]) -> Result<(), Error> {
+    let found = known(&store.read()?, newest)?;
     for step in steps.iter().filter(|s| s.to > found && s.to <= newest) {
         tracing::info!(to = step.to, what = step.what, "bringing the store up to date");
         while store.write(move |tx| take(step, tx))?.is_break() {}
@@ -51,7 +57,7 @@ fn take(step: &Step, tx: &mut Tx<'_>) -> Result<ControlFlow<()>, Error> {
 }
 
 /// The store's version.
-pub(super) fn version(read: &impl Read) -> Result<u32, Error> {
+pub(super) fn version(read: &(impl Read + ?Sized)) -> Result<u32, Error> {
     let value = read.get(&keys::system_row(system::SCHEMA))?;
     value
         .and_then(|value| Some(u32::from_be_bytes((*value).try_into().ok()?)))

@@ -43,7 +43,7 @@ pub use engine::{Change, Engine, KeyRange, Order, Snapshot, Space, Visit, prefix
 pub use error::Error;
 pub use memory::Memory;
 pub use migrate::SCHEMA;
-pub use open::{EngineKind, StoreOptions};
+pub use open::{EngineKind, StoreOptions, probe};
 pub use sweep::{Cursor, Swept, sweep};
 pub use tx::{AfterCommit, Read, Reader, Tx};
 pub use verify::{Depth, Report};

@@ -15,7 +15,7 @@ use super::committer::HasRoom;
 use super::engine::Engine;
 use super::files::Files;
 use super::fjall::Fjall;
-use super::{Error, Store};
+use super::{Error, SCHEMA, Store, migrate};
 use crate::clock::{self, Clock};
 
 /// How a store is opened.
@@ -65,22 +65,54 @@ impl EngineKind {
             Self::Sled => "sled",
         }
     }
+
+    /// Asked before anything is made in a data folder.
+    fn must_be_built_in(self) -> Result<(), Error> {
+        match self {
+            Self::Sled if cfg!(not(feature = "sled")) => Err(Self::not_built_in()),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_built_in() -> Error {
+        Error::Unusable("this program was built without the engine sled; see cargo's --features".into())
+    }
 }
 
 impl Store {
     /// Opens the data folder `path`, which is made when it is missing. Old layouts are brought up to
     /// date. `Error::Unusable` says in words why a folder cannot be used.
     pub fn open(path: &Path, options: &StoreOptions, clock: &Clock) -> Result<Self, Error> {
-        let io = |e: std::io::Error| Error::Unusable(format!("{}: {e}", path.display()));
-        make_folder(path).map_err(io)?;
+        options.engine.must_be_built_in()?;
+        make_folder(path).map_err(|e| refused(path, &e))?;
         let lock = FolderLock::take(path)?;
         refuse_other_engine(path, options.engine)?;
         let files = Files::local(&path.join("bodies"))?;
         let engine = open_engine(path, options)?;
-        sync_folder(path).map_err(io)?;
+        sync_folder(path).map_err(|e| refused(path, &e))?;
         let has_room = has_room(path.to_owned(), options.free_space_watermark);
         Self::assemble(engine, files, has_room, options.node, clock, Some(lock))
     }
+}
+
+/// Whether [`Store::open`] could open the data folder `path`: the schema its store has, or would get. Opens the
+/// engine, which may tidy its files, but changes no row; an older store stays as it is.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn probe(path: &Path, options: &StoreOptions) -> Result<u32, Error> {
+    options.engine.must_be_built_in()?;
+    if !path.exists() {
+        return Ok(SCHEMA);
+    }
+    let _lock = FolderLock::take(path)?;
+    refuse_other_engine(path, options.engine)?;
+    if !path.join(options.engine.folder()).exists() {
+        // Its first start was interrupted.
+        return Ok(SCHEMA);
+    }
+    let engine = open_engine(path, options)?;
+    migrate::known(&*engine.snapshot()?, SCHEMA)
 }
 
 fn open_engine(path: &Path, options: &StoreOptions) -> Result<Arc<dyn Engine>, Error> {
@@ -90,7 +122,7 @@ fn open_engine(path: &Path, options: &StoreOptions) -> Result<Arc<dyn Engine>, E
         #[cfg(feature = "sled")]
         EngineKind::Sled => Ok(Arc::new(super::sled::Sled::open(&folder, options)?)),
         #[cfg(not(feature = "sled"))]
-        EngineKind::Sled => Err(Error::Unusable("this program was built without the engine sled".into())),
+        EngineKind::Sled => Err(EngineKind::not_built_in()),
     }
 }
 
@@ -111,15 +143,30 @@ pub(super) struct FolderLock {
 impl FolderLock {
     fn take(path: &Path) -> Result<Self, Error> {
         let path = path.join("lock");
-        let unusable = |e: std::io::Error| Error::Unusable(format!("{}: {e}", path.display()));
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
+        let refused = |e: &std::io::Error| refused(&path, e);
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| refused(&e))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
-                Err(Error::Unusable(format!("{} is held: another process uses this folder", path.display())))
+                Err(Error::Held(format!("{} is held: another process uses this folder", path.display())))
             }
-            Err(TryLockError::Error(e)) => Err(unusable(e)),
+            Err(TryLockError::Error(e)) => Err(refused(&e)),
         }
+    }
+}
+
+/// An error of the system while a folder is opened: either it passes by itself, or somebody has to act.
+pub(super) fn refused(path: &Path, e: &std::io::Error) -> Error {
+    use std::io::ErrorKind as K;
+    let why = format!("{}: {e}", path.display());
+    match e.kind() {
+        K::PermissionDenied
+        | K::NotADirectory
+        | K::IsADirectory
+        | K::ReadOnlyFilesystem
+        | K::InvalidFilename => Error::Unusable(why),
+        _ => Error::Io(why),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The server is killed at random moments under load, again and again: every message that was
-//! acknowledged is there exactly once, nothing derived is wrong, and each phone ends with exactly the
-//! server's items without starting again.
+//! The server is killed at random moments under load, again and again, while phones read, flag and delete:
+//! every message that was acknowledged is there exactly once, nothing derived is wrong, and each phone ends
+//! with exactly the server's items, read or not, without starting again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +14,9 @@ use std::time::Duration;
 use folkmoot::clock::{instant, random};
 use parking_lot::Mutex;
 use tempfile::TempDir;
+use wbxml::{Element, airsync, email};
 
+use crate::imap_client::Imap;
 use crate::lmtp::{Lmtp, message};
 use crate::phone::{Ask, Phone};
 
@@ -22,6 +24,7 @@ const ROUNDS: usize = 20;
 const WRITERS: usize = 8;
 const PHONES: usize = 4;
 const INBOX: u8 = 2;
+const TRASH: &str = "Trash";
 const USER: &str = "alice@crash.test";
 const PASSWORD: &str = "correct horse battery";
 
@@ -39,6 +42,7 @@ struct Site {
 struct Serving {
     child: Child,
     lmtp: SocketAddr,
+    imap: SocketAddr,
     http: SocketAddr,
 }
 
@@ -54,7 +58,10 @@ impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = ["smtp", "lmtp", "imap", "http"].map(|name| format!("{name} = \"127.0.0.1:0\"\n"));
-        let text = format!("[listen]\n{}[auth]\nargon2_memory = 64\nargon2_passes = 1\n", listen.concat());
+        let text = format!(
+            "[listen]\n{}[auth]\nargon2_memory = 64\nargon2_passes = 1\nscram_iterations = 4096\n",
+            listen.concat()
+        );
         fs::write(folder.path().join("server.toml"), text).unwrap();
         Self { folder }
     }
@@ -87,8 +94,8 @@ impl Site {
             assert!(patience.elapsed() < Duration::from_secs(60), "the server does not start");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let (lmtp, http) = (address(&listeners, "lmtp"), address(&listeners, "http"));
-        Serving { child, lmtp, http }
+        let at = |name| address(&listeners, name);
+        Serving { child, lmtp: at("lmtp"), imap: at("imap"), http: at("http") }
     }
 }
 
@@ -111,23 +118,80 @@ async fn write(server: SocketAddr, ledger: Arc<Ledger>) {
     }
 }
 
-/// Synchronises until the server is gone.
-async fn carry(mut phone: Phone) -> Phone {
-    let inbox = phone.folder(INBOX);
-    let mut ask = Ask { window: 20, ..Ask::default() };
-    while let Ok(brought) = phone.try_sync(&inbox, &ask).await {
-        assert!(matches!(brought.status, 1 | 16), "the phone must start again: status {}", brought.status);
-        // The same commands again until they are answered.
-        ask.commands.clear();
-    }
-    phone
+/// A phone, and the commands that it has sent without an answer.
+struct Carried {
+    phone: Phone,
+    pending: Vec<Element<'static>>,
 }
 
-/// The phones start again from nowhere in no case.
-async fn catch_up(phone: &mut Phone) {
-    let inbox = phone.folder(INBOX);
+/// Synchronises until the server is gone, reads mail, flags and deletes it.
+async fn carry(mut carried: Carried) -> Carried {
+    let inbox = carried.phone.folder(INBOX);
+    loop {
+        if carried.pending.is_empty() {
+            carried.pending = whims(&mut carried.phone, &inbox);
+        }
+        let ask = Ask { window: 20, commands: carried.pending.clone(), ..Ask::default() };
+        let Ok(brought) = carried.phone.try_sync(&inbox, &ask).await else { return carried };
+        match brought.status {
+            // The same commands again until they are answered.
+            16 => {}
+            1 => carried.pending.clear(),
+            status => panic!("the phone must start again: status {status}"),
+        }
+    }
+}
+
+/// What a user does to a few of the messages on the phone.
+fn whims(phone: &mut Phone, inbox: &str) -> Vec<Element<'static>> {
+    let items: Vec<String> = phone.collection(inbox).items.keys().cloned().collect();
+    let mut commands = Vec::new();
+    let mut touched = BTreeSet::new();
+    for _ in 0..dice(4).min(items.len() as u64) {
+        let id = &items[usize::try_from(dice(items.len() as u64)).unwrap()];
+        // One command an item: the server may take them in its own order.
+        if !touched.insert(id) {
+            continue;
+        }
+        let change = |data| {
+            Element::new(airsync::CHANGE)
+                .with_text(airsync::SERVER_ID, id.clone())
+                .with(Element::new(airsync::APPLICATION_DATA).with(data))
+        };
+        commands.push(match dice(6) {
+            0 => Element::new(airsync::DELETE).with_text(airsync::SERVER_ID, id.clone()),
+            1 | 2 => change(Element::new(email::FLAG).with_number(email::STATUS, 2)),
+            n => change(Element::number(email::READ, i128::from(n != 3))),
+        });
+    }
+    commands
+}
+
+/// Sends what is pending and takes in all that is new; in no case does the phone start again from nowhere.
+async fn catch_up(carried: &mut Carried) {
+    let inbox = carried.phone.folder(INBOX);
+    while !carried.pending.is_empty() {
+        let ask = Ask { window: 200, commands: carried.pending.clone(), ..Ask::default() };
+        match carried.phone.sync(&inbox, &ask).await.status {
+            16 => {}
+            1 => carried.pending.clear(),
+            status => panic!("the phone must start again: status {status}"),
+        }
+    }
     let ask = Ask { window: 200, ..Ask::default() };
-    assert!(phone.sync_all(&inbox, &ask).await, "the phone had to start again");
+    assert!(carried.phone.sync_all(&inbox, &ask).await, "the phone had to start again");
+}
+
+/// What the phone has of the Inbox, in the words of IMAP: by UID, the subject and whether it is read.
+fn held(phone: &mut Phone) -> BTreeMap<u32, (String, bool)> {
+    let inbox = phone.folder(INBOX);
+    let items = phone.collection(&inbox).items.iter();
+    items
+        .map(|(id, item)| {
+            let uid = id.rsplit_once(':').unwrap().1.parse().unwrap();
+            (uid, (item["Email:Subject"].clone(), item["Email:Read"] == "1"))
+        })
+        .collect()
 }
 
 fn dice(sides: u64) -> u64 {
@@ -148,12 +212,13 @@ async fn killed_twenty_times_under_load() {
                 let mut phone = Phone::new(server.http, USER, PASSWORD, &format!("crash{n}"));
                 phone.provision().await;
                 phone.folder_sync().await;
-                catch_up(&mut phone).await;
-                phones.push(phone);
+                let mut carried = Carried { phone, pending: Vec::new() };
+                catch_up(&mut carried).await;
+                phones.push(carried);
             }
         }
-        for phone in &mut phones {
-            phone.moved(server.http);
+        for carried in &mut phones {
+            carried.phone.moved(server.http);
         }
         let writers: Vec<_> =
             (0..WRITERS).map(|_| tokio::spawn(write(server.lmtp, ledger.clone()))).collect();
@@ -170,26 +235,28 @@ async fn killed_twenty_times_under_load() {
     }
     site.ok(&["verify"], "");
     let server = site.serve().await;
-    let mut all = Vec::new();
-    for mut phone in phones {
-        phone.moved(server.http);
-        catch_up(&mut phone).await;
-        let inbox = phone.folder(INBOX);
-        let subjects: Vec<String> =
-            phone.collection(&inbox).items.values().map(|item| item["Email:Subject"].clone()).collect();
-        all.push(subjects);
+    // Twice: what one phone still does the others have to hear of.
+    for _ in 0..2 {
+        for carried in &mut phones {
+            carried.phone.moved(server.http);
+            catch_up(carried).await;
+        }
+    }
+    let mut imap = Imap::login(server.imap, USER, PASSWORD).await;
+    let (inbox, trash) = (imap.look("INBOX").await, imap.look(TRASH).await);
+    for carried in &mut phones {
+        assert_eq!(held(&mut carried.phone), inbox, "the phone does not have what the server has");
     }
     let acknowledged = ledger.acknowledged.lock().clone();
     assert!(acknowledged.len() > 100, "only {} messages came through", acknowledged.len());
-    for subjects in &all {
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-        for subject in subjects {
-            *count.entry(subject).or_default() += 1;
-        }
-        for subject in &acknowledged {
-            assert_eq!(count.get(subject.as_str()), Some(&1), "{subject} was acknowledged");
-        }
-        assert!(count.values().all(|n| *n == 1), "a message is there twice");
-        assert_eq!(subjects.len(), all[0].len(), "the phones differ");
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for (subject, _) in inbox.values().chain(trash.values()) {
+        *count.entry(subject).or_default() += 1;
     }
+    for subject in &acknowledged {
+        assert_eq!(count.get(subject.as_str()), Some(&1), "{subject} was acknowledged");
+    }
+    assert!(count.values().all(|n| *n == 1), "a message is there twice");
+    let read = inbox.values().filter(|(_, read)| *read).count();
+    assert!(read > 5 && trash.len() > 5, "the phones did too little: {read} read, {} deleted", trash.len());
 }

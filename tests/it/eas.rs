@@ -89,6 +89,37 @@ async fn two_users_on_one_connection() {
     assert!(server.running.shutdown().await);
 }
 
+/// Through a proxy each client is counted by its own address: a stranger's guesses keep neither the user
+/// out, nor others who come through the same proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_through_a_proxy_are_their_senders() {
+    let server = server().await;
+    let ask = async |from: &str, user: &str, password: &str| {
+        let login = STANDARD.encode(format!("{user}@example.test:{password}"));
+        let request = format!(
+            "OPTIONS {PATH} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1, {from}\r\n\
+             Authorization: Basic {login}\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(server.address(Listener::Http)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        answer(&mut stream).await.0
+    };
+    assert_eq!(ask("192.0.2.1", "ann", "password of ann").await, 200);
+    let mut refused = Vec::new();
+    for guess in 0..30 {
+        refused.push(ask("198.51.100.66", "ann", &format!("guess {guess}")).await);
+    }
+    assert_eq!(refused.iter().filter(|status| **status == 401).count(), 10, "{refused:?}");
+    assert_eq!(ask("198.51.100.66", "ann", "password of ann").await, 503, "the guesser has to wait");
+    assert_eq!(ask("192.0.2.1", "ann", "password of ann").await, 200, "the user has not");
+    for guess in 0..30 {
+        ask("198.51.100.66", &format!("nobody{guess}"), "guess").await;
+    }
+    assert_eq!(ask("198.51.100.66", "bob", "password of bob").await, 503, "nor at another account");
+    assert_eq!(ask("203.0.113.7", "bob", "password of bob").await, 200, "which others can use");
+    assert!(server.running.shutdown().await);
+}
+
 /// Bodies that lie about their length or never end cost nobody else anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_not_what_they_say() {

@@ -161,7 +161,9 @@ async fn deliver_until(running: &Running, code: u16, acknowledged: &mut Vec<Stri
 async fn a_full_disk_refuses_mail_and_nothing_else() {
     const WATERMARK: u64 = 16 << 20;
     let Some(disk) = SmallDisk::mounted(192) else {
-        println!("skipped: this user may not mount a file system");
+        assert!(!rustix::process::geteuid().is_root(), "root cannot mount a tmpfs here; this must be tested");
+        // Whoever reads the results should know; nothing else shows a full disk as it is.
+        eprintln!("NOT TESTED, a full disk beneath a server: this user may not mount a file system");
         return;
     };
     let mut settings = config(&disk.0);

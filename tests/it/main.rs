@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod away;
+mod check;
 mod cli;
 mod crash;
 mod device;
@@ -21,6 +22,7 @@ mod phone;
 mod restored;
 mod server;
 mod short_sync;
+mod site;
 mod smtp;
 mod specs;
 mod support;

@@ -176,9 +176,10 @@ async fn what_cannot_be_delivered_waits_over_a_restart_and_is_administered() {
     assert!(matches!(gone.await, Answer::Refused { .. }));
     server.admin(Command::QueueRetry { id: None }).await;
     let left = || server.running.services().delivery.queued().unwrap();
-    // Without its route the domain is looked up, which fails one way or another.
     until("it was tried again", || left().iter().all(|entry| entry.attempts == 2)).await;
+    // By the same route: a restart keeps the settings.
     assert!(left().iter().all(|entry| entry.recipients[0].status != Status::Done));
+    assert!(left()[0].recipients[0].last.as_ref().unwrap().to_string().contains("127.0.0.1:9"));
 }
 
 struct Client {

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::support::rust_files;
 
 const LEDGER: &str = "docs/specs.txt";
 const SOURCES: [&str; 3] = ["src", "wbxml/src", "caldav/src"];
@@ -86,11 +88,9 @@ fn ledger() -> Vec<Entry> {
 /// Every standard cited, and a file that cites it.
 fn cited() -> BTreeMap<String, PathBuf> {
     let mut all = BTreeMap::new();
-    for folder in SOURCES {
-        for file in sources(Path::new(folder)) {
-            for document in citations(&fs::read_to_string(&file).unwrap()) {
-                all.entry(document).or_insert_with(|| file.clone());
-            }
+    for file in rust_files(&SOURCES) {
+        for document in citations(&fs::read_to_string(&file).unwrap()) {
+            all.entry(document).or_insert_with(|| file.clone());
         }
     }
     assert!(all.len() > 30, "the sources were not found");
@@ -116,17 +116,4 @@ fn citations(text: &str) -> BTreeSet<String> {
         }
     }
     found
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }

@@ -1,6 +1,7 @@
 //! Servers for tests: in this process, with a fresh data folder and free ports.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use folkmoot::clock::Clock;
 use folkmoot::config::{Auth, Config, Limits, Listen};
@@ -9,10 +10,11 @@ use folkmoot::net::Listener;
 use folkmoot::server::{Running, Server};
 use tempfile::TempDir;
 
-/// A running server and its data folder, which goes with it.
+/// A running server, its settings, and its data folder, which goes with it.
 pub(crate) struct TestServer {
     pub(crate) running: Running,
     pub(crate) data: TempDir,
+    config: Config,
 }
 
 impl TestServer {
@@ -26,15 +28,16 @@ impl TestServer {
         let data = tempfile::tempdir().unwrap();
         let mut config = config(&data);
         change(&mut config);
-        let running = Server::start(config).await.unwrap();
-        Self { running, data }
+        let running = Server::start(config.clone()).await.unwrap();
+        Self { running, data, config }
     }
 
     /// Starts one by a clock of the test's.
     pub(crate) async fn start_at(clock: Clock) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let running = Server::start_at(config(&data), clock).await.unwrap();
-        Self { running, data }
+        let config = config(&data);
+        let running = Server::start_at(config.clone(), clock).await.unwrap();
+        Self { running, data, config }
     }
 
     /// Where a listener is.
@@ -58,12 +61,12 @@ impl TestServer {
         self.admin(Command::AccountAdd { address: address.into(), name: None, password }).await;
     }
 
-    /// Ends the server, which must not need to cut anything, and starts another on its data folder.
+    /// Ends the server, which must not need to cut anything, and starts another with its settings and data.
     pub(crate) async fn restart(self) -> Self {
-        let Self { running, data } = self;
+        let Self { running, data, config } = self;
         assert!(running.shutdown().await, "something had to be cut");
-        let running = Server::start(config(&data)).await.unwrap();
-        Self { running, data }
+        let running = Server::start(config.clone()).await.unwrap();
+        Self { running, data, config }
     }
 }
 
@@ -72,8 +75,23 @@ pub(crate) fn config(data: &TempDir) -> Config {
     Config {
         data: data.path().to_path_buf(),
         listen: Listen::ephemeral(),
-        auth: Auth { argon2_memory: 64, argon2_passes: 1, ..Auth::default() },
+        auth: Auth { argon2_memory: 64, argon2_passes: 1, scram_iterations: 4096, ..Auth::default() },
         limits: Limits { shutdown: std::time::Duration::from_secs(5), ..Limits::default() },
         ..Config::default()
     }
+}
+
+/// All files below `folders` whose names end in `.rs`, in order.
+pub(crate) fn rust_files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut left: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+    let mut files = Vec::new();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
 }

@@ -5,10 +5,10 @@
 //! elements. This crate has those elements as constants, one module for each namespace
 //! ([`airsync::SYNC`], [`airsyncbase::BODY_PREFERENCE`], ...), and
 //!
-//! - [`decode`]: a document into an [`Element`] tree that borrows its strings from the input, strictly
+//! - [`decode()`]: a document into an [`Element`] tree that borrows its strings from the input, strictly
 //!   and within [`Limits`];
 //! - [`Element`]: reading requests and building answers;
-//! - [`encode`]: a tree into a document;
+//! - [`encode()`]: a tree into a document;
 //! - [`Encoder`]: a document written piece by piece, large bodies coming from a reader.
 //!
 //! ```

@@ -14,7 +14,7 @@ use crate::text;
 /// both. Elements without content, with an empty string and with empty opaque data are one and the
 /// same, for WBXML tells `<a/>` and `<a></a>` apart no more than XML does.
 ///
-/// What [`crate::decode`] returns borrows its strings from the input; [`Element::into_owned`] cuts the tie.
+/// What [`decode()`](crate::decode()) returns borrows its strings from the input; [`Element::into_owned`] cuts the tie.
 #[derive(Clone)]
 pub struct Element<'a> {
     tag: Tag,

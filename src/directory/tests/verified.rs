@@ -78,6 +78,9 @@ fn accounts_and_what_is_left_of_them_are_found() {
     planted(&["domain ORG lists account 999, which is not in it"], |tx, alice| {
         tx.put(Key::of(Table::AccountOfDomain).u64(alice.domain.0).u64(999).done(), Vec::new());
     });
+    planted(&["account 999 is not there, but has rows in Device"], |tx, _| {
+        tx.put(Key::of(Table::Device).u64(999).text("PHONE").done(), Vec::new());
+    });
     planted(
         &[
             "domain example.org: its postmaster is none of its accounts",

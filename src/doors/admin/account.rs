@@ -1,8 +1,8 @@
 //! `account add | list | set-password | delete`.
 
-use super::reply::Failure;
+use super::reply::{Failure, refusal};
 use super::{AccountLine, Answer, Secret};
-use crate::clock::random;
+use crate::clock::{Millis, random};
 use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
 use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId, Place};
 use crate::services::Services;
@@ -26,18 +26,57 @@ pub(super) async fn add(
         ..NewAccount::default()
     };
     let (mailbox, now) = (services.mailbox.clone(), services.clock.now());
-    // One transaction: there is never an account without folders.
-    let account = services
-        .store
-        .write_async(move |tx| {
-            let account = directory::insert_account(tx, now, &new)?;
-            mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
-                mail.create_owner(OwnerId(account.id.0), account.quota_bytes)
-            })?;
-            Ok::<_, Failure>(account)
-        })
-        .await?;
+    let account = services.store.write_async(move |tx| insert(&mailbox, tx, now, &new)).await?;
     Ok(answered(&account, password, made, "added"))
+}
+
+/// Makes a domain with accounts, given as the part before the `@` and the name shown to people, and returns
+/// their addresses and passwords. All in one transaction: whoever interrupts it can begin again.
+///
+/// # Errors
+/// Why not, for people.
+pub async fn found(
+    services: &Services,
+    domain: &str,
+    names: &[(&str, &str)],
+) -> Result<Vec<(String, Secret)>, String> {
+    let mut made = Vec::new();
+    let mut accounts = Vec::new();
+    for (local, name) in names {
+        let (password, _) = given_or_made(None).map_err(|e| why(domain, &e))?;
+        let prepared = services.directory.prepare_password(password.expose()).await;
+        let address = format!("{local}@{domain}");
+        accounts.push(NewAccount {
+            address: address.clone(),
+            display_name: (*name).to_owned(),
+            password: Some(prepared.map_err(|e| why(domain, &e.into()))?),
+            ..NewAccount::default()
+        });
+        made.push((address, password));
+    }
+    let (mailbox, now, name) = (services.mailbox.clone(), services.clock.now(), domain.to_owned());
+    let write = services.store.write_async(move |tx| {
+        directory::insert_domain(tx, now, &name)?;
+        accounts.iter().try_for_each(|new| insert(&mailbox, tx, now, new).map(|_| ()))
+    });
+    write.await.map_err(|e| why(domain, &e))?;
+    Ok(made)
+}
+
+fn why(subject: &str, failure: &Failure) -> String {
+    match refusal(subject, failure) {
+        Answer::Refused { why, .. } => why,
+        _ => String::new(),
+    }
+}
+
+/// An account with its folders: there is never one without.
+fn insert(mailbox: &Mailbox, tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<Account, Failure> {
+    let account = directory::insert_account(tx, now, new)?;
+    mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
+        mail.create_owner(OwnerId(account.id.0), account.quota_bytes)
+    })?;
+    Ok(account)
 }
 
 pub(super) fn list(services: &Services, domain: Option<&str>) -> Result<Answer, Failure> {
@@ -66,9 +105,10 @@ pub(super) async fn set_password(
     let (password, made) = given_or_made(password)?;
     let prepared = services.directory.prepare_password(password.expose()).await?;
     let now = services.clock.now();
+    // A password that is known to others is changed while the disk is full, too.
     let account = services
         .store
-        .write_async(move |tx| {
+        .shrink_async(move |tx| {
             let account = by_address(tx, &address)?;
             directory::set_password(tx, now, account.id, Some(&prepared))?;
             Ok::<_, Failure>(account)

@@ -48,6 +48,46 @@ pub enum Command {
         /// One of its addresses.
         address: String,
     },
+    /// Gives an account one more address.
+    AliasAdd {
+        /// One of its addresses.
+        account: String,
+        /// The further one, in any domain of this server.
+        alias: String,
+    },
+    /// Lists an account's further addresses.
+    AliasList {
+        /// One of its addresses.
+        account: String,
+    },
+    /// Takes a further address away.
+    AliasDelete {
+        /// One of its addresses.
+        account: String,
+        /// The further one.
+        alias: String,
+    },
+    /// Makes a password for one program, which is answered.
+    AppPasswordAdd {
+        /// One of the account's addresses.
+        account: String,
+        /// What it is for, in people's words.
+        label: String,
+        /// The services it is for, by their names; none is all of those where programs log in.
+        services: Vec<String>,
+    },
+    /// Lists an account's app passwords, without the secrets.
+    AppPasswordList {
+        /// One of its addresses.
+        account: String,
+    },
+    /// Takes an app password away: it lets nobody in any more.
+    AppPasswordDelete {
+        /// One of the account's addresses.
+        account: String,
+        /// Its id, as listed.
+        id: u64,
+    },
     /// Lists the devices that synchronise.
     DeviceList {
         /// Only those of this account.
@@ -61,6 +101,27 @@ pub enum Command {
         device: String,
         /// Only the account and its data are to be removed from it.
         account_only: bool,
+    },
+    /// Takes a wipe back that the device has not acknowledged.
+    DeviceCancelWipe {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
+    },
+    /// Refuses a device.
+    DeviceBlock {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
+    },
+    /// Tells the password that unlocks a device, which it has sent for this.
+    DeviceRecoveryPassword {
+        /// The account it belongs to.
+        account: String,
+        /// Its id, as listed.
+        device: String,
     },
     /// Lets a device in again that was wiped or blocked.
     DeviceAllow {
@@ -113,6 +174,23 @@ pub enum Answer {
         /// The password.
         password: Secret,
     },
+    /// The password that unlocks a device.
+    RecoveryPassword {
+        /// Which device.
+        device: String,
+        /// The password.
+        password: Secret,
+    },
+    /// An account's further addresses.
+    Aliases {
+        /// In the order they were added.
+        aliases: Vec<String>,
+    },
+    /// An account's app passwords.
+    AppPasswords {
+        /// Oldest first.
+        app_passwords: Vec<AppPasswordLine>,
+    },
     /// The domains.
     Domains {
         /// By name.
@@ -120,7 +198,7 @@ pub enum Answer {
     },
     /// The accounts.
     Accounts {
-        /// By domain and address.
+        /// By domain, oldest first.
         accounts: Vec<AccountLine>,
     },
     /// The devices.
@@ -184,6 +262,19 @@ pub struct AccountLine {
     pub enabled: bool,
 }
 
+/// An app password in a listing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AppPasswordLine {
+    /// Its id.
+    pub id: u64,
+    /// What it is for, in people's words.
+    pub label: String,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// The services it is for, by their names.
+    pub services: Vec<String>,
+}
+
 /// A device in a listing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceLine {
@@ -207,6 +298,8 @@ pub struct DeviceLine {
     pub provisioned: bool,
     /// It is refused.
     pub blocked: bool,
+    /// It has sent a password that unlocks it.
+    pub recovery_password: bool,
     /// The wipe that was asked for.
     pub wipe: Option<WipeLine>,
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Answer, Command, execute};
 use crate::services::Services;
@@ -25,6 +25,8 @@ const COMMAND_MAX: u64 = 64 << 10;
 const AT_ONCE: usize = 16;
 /// Longest wait for a command's line.
 const LINE_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait until an answer is taken.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
 /// The control socket below a data folder.
 pub fn socket(data: &Path) -> PathBuf {
@@ -43,6 +45,8 @@ impl Control {
     /// already there belonged to a server that is gone.
     pub fn bind(run: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(run)?;
+        // One that was there may have been made by hand.
+        std::fs::set_permissions(run, Permissions::from_mode(0o700))?;
         let path = run.join("control.sock");
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -63,14 +67,12 @@ impl Control {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let shutdown = services.shutdown.clone();
         loop {
-            let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
+            let begun = tokio::select! {
+                begun = self.one(&places) => begun,
                 () = shutdown.begun() => return,
             };
-            // The semaphore is never closed.
-            let Ok(place) = places.clone().acquire_owned().await else { return };
-            match accepted {
-                Ok((stream, _)) => {
+            match begun {
+                Ok((stream, place)) => {
                     let services = services.clone();
                     shutdown.spawn(async move {
                         if let Err(error) = serve_one(stream, &services).await {
@@ -85,6 +87,13 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn one(&self, places: &Arc<Semaphore>) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+        let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, _) = self.socket.accept().await?;
+        Ok((stream, place))
     }
 }
 
@@ -103,8 +112,48 @@ async fn serve_one(mut stream: UnixStream, services: &Services) -> io::Result<()
             hint: "use the folkmoot program of the same version as the server".into(),
         },
     };
-    let mut answer = serde_json::to_vec(&answer)?;
-    answer.push(b'\n');
-    writing.write_all(&answer).await?;
-    writing.shutdown().await
+    let answer = line_of(&answer)?;
+    let sent = async {
+        writing.write_all(&answer).await?;
+        writing.shutdown().await
+    };
+    tokio::time::timeout(ANSWER_WAIT, sent).await?
+}
+
+/// An answer as it is sent; one that nobody would read is a refusal instead.
+fn line_of(answer: &Answer) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(answer)?;
+    if u64::try_from(line.len()).unwrap_or(u64::MAX) >= LINE_MAX {
+        line = serde_json::to_vec(&Answer::Refused {
+            why: "the answer is longer than 64 MiB".into(),
+            hint: "ask for one domain or account; or stop the server and ask again".into(),
+        })?;
+    }
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_too_long_is_refused_in_words() {
+        let long = Answer::Done { text: "x".repeat(usize::try_from(LINE_MAX).unwrap()) };
+        let answer: Answer = serde_json::from_slice(&line_of(&long).unwrap()).unwrap();
+        assert!(matches!(answer, Answer::Refused { .. }));
+        let short = Answer::Done { text: "x".into() };
+        assert_eq!(serde_json::from_slice::<Answer>(&line_of(&short).unwrap()).unwrap(), short);
+    }
+
+    /// A folder made by hand may be open to all.
+    #[tokio::test]
+    async fn the_folder_is_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        std::fs::set_permissions(&run, Permissions::from_mode(0o755)).unwrap();
+        Control::bind(&run).unwrap();
+        assert_eq!(std::fs::metadata(&run).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }

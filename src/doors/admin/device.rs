@@ -1,9 +1,9 @@
-//! `device list | wipe | allow | forget`.
+//! `device list | wipe | block | allow | forget | recovery-password`.
 
 use super::account::{by_address, of_domain};
 use super::queue::time;
 use super::reply::Failure;
-use super::{Answer, DeviceLine, WipeLine};
+use super::{Answer, DeviceLine, Secret, WipeLine};
 use crate::directory::device::{self, Device, WipeState};
 use crate::directory::{self, Account, Error};
 use crate::mailbox::{OwnerId, Place};
@@ -42,6 +42,30 @@ pub(super) async fn wipe(
     })
     .await?;
     Ok(Answer::Done { text: done })
+}
+
+pub(super) async fn cancel_wipe(
+    services: &Services,
+    account: String,
+    device: String,
+) -> Result<Answer, Failure> {
+    let done = format!("device {device} is not wiped, unless it was told to already");
+    change(services, account, move |tx, account| device::cancel_wipe(tx, account.id, &device)).await?;
+    Ok(Answer::Done { text: done })
+}
+
+pub(super) async fn block(services: &Services, account: String, device: String) -> Result<Answer, Failure> {
+    let done = format!("device {device} is refused from now on");
+    change(services, account, move |tx, account| device::block(tx, account.id, &device)).await?;
+    Ok(Answer::Done { text: done })
+}
+
+pub(super) fn recovery_password(services: &Services, account: &str, id: String) -> Result<Answer, Failure> {
+    let reader = services.store.read()?;
+    let account = by_address(&reader, account)?;
+    let device = device::device(&reader, account.id, &id)?.ok_or(Failure::NoDevice)?;
+    let password = device.recovery_password.ok_or(Failure::NoRecoveryPassword)?;
+    Ok(Answer::RecoveryPassword { device: id, password: Secret::new(password.0) })
 }
 
 pub(super) async fn allow(services: &Services, account: String, device: String) -> Result<Answer, Failure> {
@@ -93,6 +117,7 @@ fn line(account: &Account, device: Device) -> DeviceLine {
         last_seen: time(device.last_seen),
         provisioned: device.policy.key.is_some(),
         blocked: device.blocked,
+        recovery_password: device.recovery_password.is_some(),
         wipe: device.wipe.map(|wipe| WipeLine {
             account_only: wipe.account_only,
             state: match wipe.state {

@@ -1,7 +1,7 @@
 //! Running a command.
 
 use super::reply::{Failure, refusal};
-use super::{Answer, Command, account, device, domain, queue, verify};
+use super::{Answer, Command, account, alias, app_password, device, domain, queue, verify};
 use crate::services::Services;
 
 /// Runs one command. Never fails: a refusal is an answer too.
@@ -19,9 +19,24 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
             account::set_password(services, address, password).await
         }
         Command::AccountDelete { address } => account::delete(services, address).await,
+        Command::AliasAdd { account, alias } => alias::add(services, account, alias).await,
+        Command::AliasList { account } => read(services, move |s| alias::list(s, &account)).await,
+        Command::AliasDelete { account, alias } => alias::delete(services, account, alias).await,
+        Command::AppPasswordAdd { account, label, services: names } => {
+            app_password::add(services, account, label, names).await
+        }
+        Command::AppPasswordList { account } => {
+            read(services, move |s| app_password::list(s, &account)).await
+        }
+        Command::AppPasswordDelete { account, id } => app_password::delete(services, account, id).await,
         Command::DeviceList { account } => read(services, move |s| device::list(s, account.as_deref())).await,
         Command::DeviceWipe { account, device, account_only } => {
             device::wipe(services, account, device, account_only).await
+        }
+        Command::DeviceCancelWipe { account, device } => device::cancel_wipe(services, account, device).await,
+        Command::DeviceBlock { account, device } => device::block(services, account, device).await,
+        Command::DeviceRecoveryPassword { account, device } => {
+            read(services, move |s| device::recovery_password(s, &account, device)).await
         }
         Command::DeviceAllow { account, device } => device::allow(services, account, device).await,
         Command::DeviceForget { account, device } => device::forget(services, account, device).await,
@@ -44,6 +59,15 @@ fn subject(command: &Command) -> String {
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
         Command::DeviceList { account } => account.clone().unwrap_or_default(),
         Command::DeviceWipe { account, .. }
+        | Command::AliasAdd { account, .. }
+        | Command::AliasList { account }
+        | Command::AliasDelete { account, .. }
+        | Command::AppPasswordAdd { account, .. }
+        | Command::AppPasswordList { account }
+        | Command::AppPasswordDelete { account, .. }
+        | Command::DeviceCancelWipe { account, .. }
+        | Command::DeviceBlock { account, .. }
+        | Command::DeviceRecoveryPassword { account, .. }
         | Command::DeviceAllow { account, .. }
         | Command::DeviceForget { account, .. } => account.clone(),
         Command::QueueShow { id } | Command::QueueDelete { id } => id.clone(),

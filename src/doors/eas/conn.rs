@@ -34,7 +34,7 @@ use crate::clock::instant;
 use crate::directory::device::{self, Came, Device};
 use crate::directory::{Login, Service};
 use crate::mailbox::Origin;
-use crate::net::{Peer, read_body};
+use crate::net::{Peer, client, read_body};
 
 /// Largest body of a Ping: far more than a list of all folders that may be watched.
 const PING_MAX: u64 = 64 << 10;
@@ -114,7 +114,7 @@ pub(super) async fn login(eas: &Eas, parts: &Parts) -> Result<Login, Response> {
     let Some(Basic { user, password }) = basic::credentials(&parts.headers) else {
         return Err(respond::challenge());
     };
-    let address = peer(parts);
+    let address = client(peer(parts), &parts.headers, &eas.config.auth.trusted_proxies);
     let checked = eas.directory.authenticate(&user, &password, address, Service::Eas).await;
     checked.map_err(|e| {
         eas.metrics.auth_failure(Service::Eas.name());
@@ -126,7 +126,7 @@ pub(super) async fn login(eas: &Eas, parts: &Parts) -> Result<Login, Response> {
     })
 }
 
-/// Where the request came from.
+/// Where the connection came from.
 fn peer(parts: &Parts) -> IpAddr {
     parts.extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip())
 }

@@ -1,7 +1,7 @@
 //! Exchange ActiveSync: phones and Outlook, over HTTP and WBXML.
 //!
-//! A request is read in [`request`] (query, headers, body), gets its user, device and policy checked in
-//! `conn`, is handled by one file of `cmd` and answered through [`reply`], the one place where errors
+//! A request is read in `request` (query, headers, body), gets its user, device and policy checked in
+//! `conn`, is handled by one file of `cmd` and answered through `reply`, the one place where errors
 //! become ActiveSync's words.
 
 mod autodiscover;

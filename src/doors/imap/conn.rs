@@ -93,7 +93,7 @@ impl Session {
     /// Whether passwords may be sent: under TLS, or where a setting trusts the loopback interface.
     pub(super) fn may_log_in(&self) -> bool {
         self.wire.stream().is_encrypted()
-            || (self.services.config.smtp.auth_without_tls_on_loopback
+            || (self.services.config.auth.clear_text_on_loopback
                 && self.peer.address.ip().to_canonical().is_loopback())
     }
 

@@ -43,7 +43,7 @@ impl House {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config {
             data: data.path().to_path_buf(),
-            auth: Auth { argon2_memory: 64, argon2_passes: 1, ..Auth::default() },
+            auth: Auth { argon2_memory: 64, argon2_passes: 1, scram_iterations: 4096, ..Auth::default() },
             limits: Limits { imap_idle: Duration::from_secs(30), ..Limits::default() },
             ..Config::default()
         };

@@ -119,7 +119,7 @@ impl Limits {
             errors: 50,
             idle_commands: 200,
             auth_failures: 3,
-            auth_on_loopback: config.smtp.auth_without_tls_on_loopback,
+            auth_on_loopback: config.auth.clear_text_on_loopback,
             idle: config.limits.smtp_idle,
             handshake: config.limits.tls_handshake,
         }

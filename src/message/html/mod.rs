@@ -1,7 +1,7 @@
 //! HTML bodies: to safe HTML, to text, and from text.
 //!
 //! Everything here reads a flat stream of tags, so neither depth nor disorder of a body costs
-//! more than its length. Only what [`balance`] has put in order, and cut to a small depth, is
+//! more than its length. Only what `balance` has put in order, and cut to a small depth, is
 //! given to the sanitiser's tree.
 
 mod balance;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::clock::Clock;
-use crate::store::{Depth, INLINE_MAX, Referrer, keys};
+use crate::store::{Depth, INLINE_MAX, Referrer, SCHEMA, keys, probe};
 
 const FOLDER: &str = "FOLKMOOT_TEST_CHILD";
 
@@ -125,7 +125,7 @@ fn another_process_is_refused_in_clear_words() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, mut acknowledged) = start_child(folder.path(), "");
     acknowledged.next().unwrap();
-    let Err(Error::Unusable(why)) = open(folder.path()) else { panic!("it was opened twice") };
+    let Err(Error::Held(why)) = open(folder.path()) else { panic!("it was opened twice") };
     assert!(why.contains("another process uses this folder"), "{why}");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -139,7 +139,7 @@ fn a_store_can_be_opened_again_as_soon_as_it_is_dropped() {
         let store = open(&folder.path().join("new/and/deep")).unwrap();
         assert_eq!(store.epoch().unwrap(), 1);
         assert_eq!(store.write(|tx| tx.new_id()).unwrap(), n + 1);
-        assert!(matches!(open(&folder.path().join("new/and/deep")), Err(Error::Unusable(_))));
+        assert!(matches!(open(&folder.path().join("new/and/deep")), Err(Error::Held(_))));
     }
 }
 
@@ -149,6 +149,42 @@ fn a_folder_keeps_its_engine() {
     std::fs::create_dir(folder.path().join("sled")).unwrap();
     let Err(Error::Unusable(why)) = open(folder.path()) else { panic!("it was opened") };
     assert!(why.contains("engine sled"), "{why}");
+}
+
+/// A probe tells what a start would find, and leaves everything as it is.
+#[test]
+fn a_probe_sees_what_stops_a_start_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    assert!(matches!(probe(folder.path(), &options()), Err(Error::Held(_))));
+    let newer = (SCHEMA + 1).to_be_bytes().to_vec();
+    write(&store, move |tx| {
+        tx.put(keys::system_row(keys::system::SCHEMA), newer);
+        Ok(())
+    })
+    .unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let Err(Error::Unusable(why)) = probe(folder.path(), &options()) else { panic!("it is newer") };
+        assert!(why.contains("Use a newer program"), "{why}");
+    }
+    let whole = tempfile::tempdir().unwrap();
+    drop(open(whole.path()).unwrap());
+    assert_eq!(probe(whole.path(), &options()).unwrap(), SCHEMA);
+    let other = StoreOptions { engine: super::super::EngineKind::Sled, ..options() };
+    assert!(matches!(probe(whole.path(), &other), Err(Error::Unusable(_))));
+}
+
+/// What cannot be opened is not begun.
+#[cfg(not(feature = "sled"))]
+#[test]
+fn an_engine_that_is_not_built_in_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let options = StoreOptions { engine: super::super::EngineKind::Sled, ..options() };
+    assert!(matches!(probe(&path, &options), Err(Error::Unusable(_))));
+    assert!(matches!(Store::open(&path, &options, &Clock::system()), Err(Error::Unusable(_))));
+    assert!(!path.exists());
 }
 
 /// sled's own files are synced by us: the file it keeps large pages in is seen as well.

@@ -166,7 +166,8 @@ mod tests {
             .with_text(airsync::SYNC_KEY, "0")
             .with_text(airsync::COLLECTION_ID, id.clone());
         let begin = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(begin));
-        let begun = document(sync::run(&session, Some(&begin)).await.unwrap());
+        let asked = sync::read(&session, Some(&begin)).unwrap();
+        let begun = document(sync::run(&session, asked).await.unwrap());
         let key = begun.at(&[airsync::COLLECTIONS, airsync::COLLECTION, airsync::SYNC_KEY]);
         let key = key.and_then(Element::text).unwrap().to_owned();
         for _ in 0..3 {

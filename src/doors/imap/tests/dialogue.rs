@@ -76,7 +76,7 @@ async fn impossible_names_and_passwords_are_refused() {
 
 #[tokio::test]
 async fn no_password_in_clear_unless_a_setting_says_so() {
-    let house = House::with(|config| config.smtp.auth_without_tls_on_loopback = false).await;
+    let house = House::with(|config| config.auth.clear_text_on_loopback = false).await;
     let mut client = house.client().await;
     assert!(client.greeting.contains(" STARTTLS LOGINDISABLED]"), "{}", client.greeting);
     assert!(client.say("LOGIN alice secret").await.starts_with("a1 NO [PRIVACYREQUIRED] "));

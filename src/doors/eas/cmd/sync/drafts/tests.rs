@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use wbxml::{airsyncbase as base, email};
 
-use super::super::run;
+use super::super::read;
 use super::super::tests::Phone;
 use super::*;
 use crate::doors::eas::ids::server_id;
@@ -248,11 +248,11 @@ async fn options_that_cannot_be_met() {
         let wanted = Element::new(base::BODY_PART_PREFERENCE).with_number(base::TYPE, kind);
         with("0", Element::new(airsync::OPTIONS).with(wanted))
     };
-    let refused = run(&phone.session, Some(&part(1))).await;
+    let refused = read(&phone.session, Some(&part(1)));
     assert!(matches!(refused, Err(Failure::Common(Status::BodyPartPreferenceTypeNotSupported))));
-    assert!(run(&phone.session, Some(&part(2))).await.is_ok());
+    assert!(read(&phone.session, Some(&part(2))).unwrap().is_ok());
     let before = sample.session(Version::V14_0);
-    assert!(run(&before, Some(&part(1))).await.is_ok(), "there is no such thing");
+    assert!(read(&before, Some(&part(1))).unwrap().is_ok(), "there is no such thing");
 }
 
 #[tokio::test]
