@@ -13,7 +13,8 @@
 //! Numbers are little-endian.
 //!
 //! Values hold what others have sent, and may hold bytes that look like a batch. So what a torn batch says of
-//! its own lengths is believed: what follows is looked for behind its values, not in them.
+//! its own lengths is believed: what follows is looked for behind its values, not in them. Only where they lead
+//! nowhere is the very next batch looked for in them, too; nobody outside knows its number.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ const MAGIC: &[u8; 4] = b"FJL\x03";
 const VALUE_MAX: usize = record::MAX_BYTES;
 /// The shortest batch: a start and an end.
 const BATCH_MIN: usize = 26;
+/// How much later the next batch is, at most.
+const NEXT: u64 = 16;
 /// Sequence numbers that are used for other things than batches, between one batch and the next.
 const SEQUENCES_BESIDE: u64 = 1 << 16;
 
@@ -113,28 +116,57 @@ fn walk(bytes: &[u8]) -> Whole {
 /// a torn one. A later batch is as much later as there is room for batches between.
 fn batch_follows(rest: &[u8], sequence: u64) -> bool {
     let room = u64::try_from(rest.len() / BATCH_MIN).unwrap_or(u64::MAX);
-    let latest = sequence.saturating_add(room).saturating_add(SEQUENCES_BESIDE);
-    let rest = rest.get(torn(rest)..).unwrap_or_default();
-    rest.windows(MAGIC.len()).enumerate().filter(|(_, window)| window == MAGIC).any(|(at, _)| {
-        let behind = rest.get(at.saturating_add(MAGIC.len())..).and_then(Batch::read);
-        behind.is_some_and(|batch| (sequence.saturating_add(1)..=latest).contains(&batch.sequence))
+    let torn = Torn::read(rest);
+    let behind = rest.get(torn.length..).unwrap_or_default();
+    if holds_batch(behind, sequence, room.saturating_add(SEQUENCES_BESIDE)) {
+        return true;
+    }
+    // Its values may hold anything; but where its lengths do not lead to an end, one of them may be what is
+    // damaged, and true batches stand in what it claims. The first of them is the very next.
+    let claimed = rest.get(..torn.length).unwrap_or_default();
+    !torn.ends && holds_batch(claimed, torn.sequence.unwrap_or(sequence), NEXT)
+}
+
+/// True when a whole batch stands in `bytes` behind the end of another, up to `ahead` later than `sequence`.
+fn holds_batch(bytes: &[u8], sequence: u64, ahead: u64) -> bool {
+    let later = sequence.saturating_add(1)..=sequence.saturating_add(ahead);
+    bytes.windows(MAGIC.len()).enumerate().filter(|(_, window)| window == MAGIC).any(|(at, _)| {
+        let behind = bytes.get(at.saturating_add(MAGIC.len())..).and_then(Batch::read);
+        behind.is_some_and(|batch| later.contains(&batch.sequence))
     })
 }
 
-/// How much of `rest` belongs to the entries of the torn batch it begins with, as far as they tell. All of it when
-/// the last one was cut.
-fn torn(rest: &[u8]) -> usize {
-    let mut left = rest;
-    let start = (take(&mut left), take(&mut left), take::<8>(&mut left));
-    let (Some([1]), Some(count), Some(_sequence)) = start else { return 0 };
-    for _ in 0..u32::from_le_bytes(count) {
-        let Some(length) = entry_length(left) else { break };
-        match left.get(length..) {
-            Some(behind) => left = behind,
-            None => return rest.len(),
+/// What a torn batch says of itself.
+#[derive(Default)]
+struct Torn {
+    /// Its start and its entries, as far as they can be told; all there is when the last of them was cut.
+    length: usize,
+    /// Its sequence number.
+    sequence: Option<u64>,
+    /// Whether all its entries are there, and what stands behind them looks like its end.
+    ends: bool,
+}
+
+impl Torn {
+    /// The batch that `rest` begins with.
+    fn read(rest: &[u8]) -> Self {
+        let mut left = rest;
+        let start = (take(&mut left), take(&mut left), take(&mut left));
+        let (Some([1]), Some(count), Some(sequence)) = start else { return Self::default() };
+        let sequence = Some(u64::from_le_bytes(sequence));
+        let length = |left: &[u8]| rest.len().saturating_sub(left.len());
+        for _ in 0..u32::from_le_bytes(count) {
+            let Some(entry) = entry_length(left) else {
+                return Self { length: length(left), sequence, ends: false };
+            };
+            match left.get(entry..) {
+                Some(behind) => left = behind,
+                None => return Self { length: rest.len(), sequence, ends: false },
+            }
         }
+        let ends = left.first() == Some(&3) && left.get(9..13) == Some(MAGIC.as_slice());
+        Self { length: length(left), sequence, ends }
     }
-    rest.len().saturating_sub(left.len())
 }
 
 /// The length of the entry that `bytes` begin with, which may be more than there is. Nothing when it has none that
@@ -276,7 +308,7 @@ mod tests {
     /// Somebody sends messages with batches in them, and the power fails while one is written.
     #[test]
     fn a_batch_in_a_message_is_no_batch() {
-        let forged = [b"Subject: x\r\n\r\n".as_slice(), MAGIC, &batch(4, b"forged"), &[7; 50]].concat();
+        let forged = [b"Subject: x\r\n\r\n".as_slice(), MAGIC, &batch(4000, b"forged"), &[7; 50]].concat();
         let whole = batch(1, b"one");
         let second = batch(2, &forged);
         for cut in 1..second.len() {
@@ -295,6 +327,28 @@ mod tests {
         damaged[60] ^= 1;
         assert!(!batch_follows(&damaged, 1));
         assert!(batch_follows(&[damaged, batch(3, b"three")].concat(), 1));
+    }
+
+    /// Wherever the damage is, also in a length, what was acknowledged behind it is not passed over.
+    #[test]
+    fn a_batch_behind_a_damaged_length_is_seen() {
+        let (second, third) = (batch(2, &[9; 3000]), batch(3, &[8; 3000]));
+        let behind = [third.as_slice(), &batch(4, b"four")].concat();
+        for at in (0..34).chain(second.len() - 13..second.len()) {
+            for bit in 0..8 {
+                let mut damaged = second.clone();
+                damaged[at] ^= 1 << bit;
+                let journal = [batch(1, b"one"), damaged, behind.clone()].concat();
+                let whole = walk(&journal);
+                let passed = whole.end == journal.len();
+                // The sequence number is not covered by the checksum.
+                assert_eq!(passed, (5..13).contains(&at), "byte {at} bit {bit}");
+                assert!(
+                    passed || batch_follows(&journal[whole.end..], whole.sequence),
+                    "byte {at} bit {bit}"
+                );
+            }
+        }
     }
 
     #[test]
