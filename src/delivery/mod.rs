@@ -9,6 +9,7 @@
 //! when the process dies between the other server's answer and that commit.
 
 mod address;
+mod answer;
 mod attempt;
 mod bounce;
 mod client;

@@ -58,7 +58,12 @@ pub(super) enum Rcpt {
     /// A mailbox.
     To(Addressee),
     /// `<Postmaster>` without a domain. RFC 5321 §2.3.5, §4.5.1.
-    Postmaster,
+    Postmaster {
+        /// When the sender wants to be told.
+        notify: Option<Notify>,
+        /// The address the sender had written.
+        orcpt: Option<OriginalRecipient>,
+    },
 }
 
 /// Why a line is no command.
@@ -182,7 +187,9 @@ fn rcpt(rest: &str) -> Result<Rcpt, CommandError> {
     }
     match path {
         Path::Address(address) => Ok(Rcpt::To(Addressee { address, notify, orcpt })),
-        Path::Bare(local) if local.eq_ignore_ascii_case("postmaster") => Ok(Rcpt::Postmaster),
+        Path::Bare(local) if local.eq_ignore_ascii_case("postmaster") => {
+            Ok(Rcpt::Postmaster { notify, orcpt })
+        }
         Path::Null | Path::Bare(_) => Err(CommandError::Recipient(AddressError::Syntax)),
     }
 }
@@ -324,7 +331,7 @@ mod tests {
     fn recipient(line: &str) -> Result<String, CommandError> {
         match Command::parse(line.as_bytes())? {
             Command::Rcpt(Rcpt::To(to)) => Ok(to.address.to_string()),
-            Command::Rcpt(Rcpt::Postmaster) => Ok("postmaster".into()),
+            Command::Rcpt(Rcpt::Postmaster { .. }) => Ok("postmaster".into()),
             other => panic!("{other:?}"),
         }
     }

@@ -355,8 +355,8 @@ impl Session {
         let (smtputf8, size) = (transaction.envelope.smtputf8, transaction.size);
         let addressee = match to {
             Rcpt::To(addressee) => addressee,
-            Rcpt::Postmaster => match self.smtp.delivery.postmaster() {
-                Ok(Some(address)) => Addressee::new(address),
+            Rcpt::Postmaster { notify, orcpt } => match self.smtp.delivery.postmaster() {
+                Ok(Some(address)) => Addressee { address, notify, orcpt },
                 Ok(None) => return self.refuse_recipient(reply::NO_SUCH_USER, out),
                 Err(error) => return self.unavailable(&error, out),
             },

@@ -1,5 +1,8 @@
 //! The whole of delivery against a sink: what goes out, what is tried again, what comes back.
 
+mod reports;
+mod retries;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,129 +150,6 @@ async fn local_and_remote_recipients_of_one_message() {
 }
 
 #[tokio::test]
-async fn a_temporary_refusal_is_tried_again() {
-    let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    world.send("anna@example.test", &["bob@other.test", "carl@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    let entry = world.queue().remove(0);
-    assert_eq!(entry.due, world.clock.now() + 5 * MINUTE);
-    let statuses: Vec<_> = entry.recipients.iter().map(|r| r.status).collect();
-    assert_eq!(statuses, [Status::Pending, Status::Done]);
-    let last = entry.recipients[0].last.as_ref().unwrap();
-    assert_eq!(last.to_string(), "127.0.0.1 said: 450 4.2.1 greylisted");
-    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<carl@other.test>"]);
-    world.clock.advance(5 * MINUTE - 1);
-    world.delivery.inner.work.wake();
-    sink.set(script());
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(world.queue()[0].attempts, 1, "not before its time");
-    world.later(1).await;
-    assert!(world.queue().is_empty());
-    assert_eq!(sink.taken()[1].rcpt, ["RCPT TO:<bob@other.test>"]);
-    assert!(world.mail_of(1).is_empty(), "nobody is told of a short delay");
-}
-
-#[tokio::test]
-async fn a_refused_recipient_is_returned_and_the_others_are_not() {
-    let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no such bob")], ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    let body = "Subject: x\r\nMessage-ID: <1@example.test>\r\n\r\nsecret\r\n";
-    world.send("anna@example.test", &["bob@other.test", "carl@other.test"], body).await;
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<carl@other.test>"]);
-    let [report] = &world.mail_of(1)[..] else { panic!() };
-    assert!(report.starts_with("Return-Path: <>\r\nDelivered-To: anna@example.test\r\n"));
-    for expected in [
-        "\r\nIn-Reply-To: <1@example.test>\r\n",
-        "\r\nFinal-Recipient: rfc822; bob@other.test\r\nAction: failed\r\nStatus: 5.1.1\r\n",
-        "\r\nDiagnostic-Code: smtp; 550 5.1.1 no such bob\r\n",
-    ] {
-        assert!(report.contains(expected), "{expected}\n{report}");
-    }
-    assert!(!report.contains("carl"));
-    assert_eq!(world.left(), 0);
-}
-
-#[tokio::test]
-async fn a_connection_lost_after_the_text_is_tried_again() {
-    let sink = Sink::start(Script { ends: vec!["", "250 ok"], ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    assert!(sink.taken().is_empty());
-    let last = world.queue()[0].recipients[0].last.clone().unwrap();
-    assert!(!last.permanent && last.host.is_none(), "{last}");
-    world.later(5 * MINUTE).await;
-    assert!(world.queue().is_empty());
-    assert_eq!(sink.taken().len(), 1);
-}
-
-#[tokio::test]
-async fn the_sender_is_warned_and_at_last_gets_the_message_back() {
-    let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
-    let give_up_after = Duration::from_secs(30 * 3600);
-    let world = fresh(config::Smtp { give_up_after, ..routed(&sink) }).await;
-    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    world.later(5 * MINUTE).await;
-    assert!(world.mail_of(1).is_empty());
-    for attempt in 3..=6 {
-        world.later(8 * 60 * MINUTE).await;
-        let expected = 1 + usize::from(attempt == 6);
-        assert_eq!(world.mail_of(1).len(), expected, "after {attempt} attempts");
-    }
-    assert!(world.queue().is_empty());
-    let mail = world.mail_of(1);
-    assert!(mail[0].contains("\r\nAction: delayed\r\n") && mail[0].contains("\r\nWill-Retry-Until: "));
-    assert!(mail[1].contains("\r\nAction: failed\r\nStatus: 4.3.2\r\n"), "{}", mail[1]);
-    assert_eq!(world.left(), 0);
-}
-
-#[tokio::test]
-async fn what_a_server_puts_off_keeps_its_time_and_no_number_of_attempts_ends_it() {
-    let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    world.send("anna@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    for n in 1..=30 {
-        world.send("anna@example.test", &["carl@other.test"], "Subject: y\r\n\r\n").await;
-        world.until("it is sent", |w| sink.taken().len() == n && w.queue().len() == 1).await;
-    }
-    let waiting = world.queue().remove(0);
-    assert_eq!((waiting.attempts, waiting.due), (1, world.clock.now() + 5 * MINUTE));
-    for _ in 0..25 {
-        let before = world.queue()[0].attempts;
-        assert_eq!(world.delivery.retry(vec![waiting.id]).await.unwrap(), 1);
-        world.until("another attempt", |w| w.queue().first().is_none_or(|e| e.attempts > before)).await;
-    }
-    assert_eq!(world.left(), 1, "by hand it can be tried as often as one likes");
-    assert!(world.mail_of(1).is_empty());
-}
-
-#[tokio::test]
-async fn a_destination_that_says_nothing_holds_up_no_other() {
-    // The system accepts; nobody ever greets.
-    let tarpit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let sink = Sink::start(script()).await;
-    let mut settings = config::Smtp { outbound_connections: 3, ..routed(&sink) };
-    settings.routes.insert("tar.test".into(), tarpit.local_addr().unwrap().to_string());
-    settings.outbound_per_destination = 2;
-    let world = fresh(settings).await;
-    for _ in 0..30 {
-        let to: Vec<_> = (0..100).map(|n| format!("user{n}@tar.test")).collect();
-        let to: Vec<&str> = to.iter().map(String::as_str).collect();
-        world.send("anna@example.test", &to, "Subject: x\r\n\r\n").await;
-    }
-    for _ in 0..1_000 {
-        world.send("anna@example.test", &["bob@tar.test"], "Subject: x\r\n\r\n").await;
-    }
-    world.send("anna@example.test", &["bob@other.test"], "Subject: quick\r\n\r\n").await;
-    world.until("the other's mail is sent", |_| sink.taken().len() == 1).await;
-    assert_eq!(world.left(), 1_030);
-}
-
-#[tokio::test]
 async fn a_damaged_mailbox_costs_nobody_else_their_mail() {
     let sink = Sink::start(Script { rcpt: vec![("bob", "450 4.2.1 greylisted")], ..script() }).await;
     let world = fresh(routed(&sink)).await;
@@ -305,30 +185,6 @@ async fn a_damaged_mailbox_costs_nobody_else_their_mail() {
 }
 
 #[tokio::test]
-async fn nothing_is_returned_without_sender_or_when_it_is_not_wished() {
-    let sink = Sink::start(Script { mail: Some("550 5.7.1 go away"), ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    world.send("", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.send("ghost@example.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert!(world.mail_of(1).is_empty());
-    assert!(sink.taken().is_empty());
-}
-
-#[tokio::test]
-async fn a_report_to_another_server_goes_through_the_queue() {
-    let sink = Sink::start(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    world.send("eve@other.test", &["bob@other.test"], "Subject: x\r\n\r\n").await;
-    world.until("the report is sent", |_| !sink.taken().is_empty()).await;
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    let [report] = &sink.taken()[..] else { panic!() };
-    assert!(report.mail.starts_with("MAIL FROM:<> "));
-    assert_eq!(report.rcpt, ["RCPT TO:<eve@other.test>"]);
-    assert_eq!(world.left(), 0);
-}
-
-#[tokio::test]
 async fn a_mailbox_that_is_full_beside_others_gets_the_message_when_it_has_room() {
     let world = fresh(config()).await;
     let receipt = world.send("anna@example.test", &["berta@example.test", "full@example.test"], "x").await;
@@ -352,72 +208,6 @@ async fn a_mailbox_that_is_full_beside_others_gets_the_message_when_it_has_room(
     assert_eq!(world.left(), 0);
     assert_eq!(world.mail_of(3).len(), 1);
     assert!(world.mail_of(1).is_empty(), "nobody was told of anything");
-}
-
-#[tokio::test]
-async fn a_destination_that_works_again_gets_all_that_waits_for_it() {
-    let sink = Sink::start(Script { greeting: Some("421 4.3.2 not now"), ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    for n in 0..5 {
-        world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
-    }
-    world.until("all have failed", |w| w.queue().iter().all(|e| e.attempts >= 1)).await;
-    sink.set(script());
-    let first = world.queue()[0].id;
-    assert_eq!(world.delivery.retry(vec![first, QueueId(999)]).await.unwrap(), 1);
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert_eq!(sink.taken().len(), 5);
-}
-
-#[tokio::test]
-async fn messages_share_connections() {
-    let sink = Sink::start(Script { mail: Some("450 4.3.2 wait"), ..script() }).await;
-    let world =
-        fresh(config::Smtp { outbound_per_destination: 1, outbound_per_connection: 3, ..routed(&sink) })
-            .await;
-    for n in 0..6 {
-        world.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
-    }
-    world.until("all were tried", |w| w.queue().iter().all(|e| e.attempts == 1)).await;
-    // A connection of the first attempts that is not closed yet would take some of them with it.
-    world.until("all rest", |w| w.delivery.inner.work.is_idle()).await;
-    sink.set(script());
-    world.clock.advance(5 * MINUTE);
-    world.delivery.inner.work.wake();
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    let mut connections: Vec<_> = sink.taken().iter().map(|t| t.connection).collect();
-    connections.sort_unstable();
-    let last = connections[5];
-    assert_eq!(connections, [last - 1, last - 1, last - 1, last, last, last]);
-}
-
-#[tokio::test]
-async fn the_queue_outlives_the_process_and_can_be_changed_by_hand() {
-    let sink = Sink::start(script()).await;
-    let store = Store::in_memory().unwrap();
-    let clock = Clock::set(1_000_000_000);
-    let down = {
-        let mut settings = config();
-        // Nobody listens on the discard port of this address.
-        settings.routes.insert("other.test".into(), "127.0.0.1:9".into());
-        world(settings, store.clone(), clock.clone()).await
-    };
-    for n in 0..3 {
-        down.send("anna@example.test", &["bob@other.test"], &format!("Subject: {n}\r\n\r\n")).await;
-    }
-    down.until("all have failed", |w| w.queue().iter().all(|e| e.attempts >= 1)).await;
-    let id = down.queue()[1].id;
-    assert!(down.delivery.delete_queued(id).await.unwrap());
-    assert!(!down.delivery.delete_queued(id).await.unwrap());
-    assert_eq!(down.delivery.queued_message(id).unwrap(), None);
-    drop(down);
-    clock.advance(10 * MINUTE);
-    let up = world(routed(&sink), store, clock).await;
-    up.until("the queue is empty", |w| w.queue().is_empty()).await;
-    let mut subjects: Vec<_> = sink.taken().iter().map(|t| t.text.contains("Subject: 2")).collect();
-    subjects.sort_unstable();
-    assert_eq!(subjects, [false, true]);
-    assert_eq!(up.left(), 0);
 }
 
 #[tokio::test]
@@ -574,80 +364,6 @@ async fn large_messages_and_many_recipients_go_all_ways() {
     assert_eq!(recipients, [50, 100, 100]);
     assert!(taken[0].text.ends_with(&body[body.len() - 100_000..]));
     assert!(world.mail_of(1)[0].ends_with(&body));
-    assert_eq!(world.left(), 0);
-}
-
-#[tokio::test]
-async fn who_moved_here_meanwhile_gets_what_waited() {
-    let sink = Sink::start(Script { mail: Some("451 4.3.2 tomorrow"), ..script() }).await;
-    let world = fresh(routed(&sink)).await;
-    let to = ["anna@other.test", "bob@other.test", "anna+detail@other.test"];
-    world.send("berta@example.test", &to, "Subject: x\r\n\r\nx\r\n").await;
-    world.until("the first attempt", |w| w.queue()[0].attempts == 1).await;
-    world.town.directory.insert_domain("other.test").await.unwrap();
-    let alias = world.store.write_async(|tx| {
-        let anna = crate::directory::resolve(tx, "anna@example.test")?.unwrap().account.id;
-        crate::directory::add_alias(tx, anna, "anna@other.test")
-    });
-    alias.await.unwrap();
-    world.later(5 * MINUTE).await;
-    assert!(world.queue().is_empty());
-    let [delivered] = &world.mail_of(1)[..] else { panic!() };
-    assert!(delivered.starts_with("Return-Path: <berta@example.test>\r\nDelivered-To: anna@other.test\r\n"));
-    let [report] = &world.mail_of(2)[..] else { panic!() };
-    assert!(
-        report.contains("\r\nFinal-Recipient: rfc822; bob@other.test\r\nAction: failed\r\nStatus: 5.1.1\r\n")
-    );
-    assert_eq!(world.left(), 0);
-}
-
-/// RFC 3461 §4.1, §5.2: who is told of success, and by whom.
-#[tokio::test]
-async fn senders_are_told_what_they_want_to_hear() {
-    let sink = Sink::start(script()).await;
-    let world = fresh(routed(&sink)).await;
-    let asked = |to: &[(&str, &str)]| {
-        let names: Vec<&str> = to.iter().map(|(name, _)| *name).collect();
-        let mut incoming = world.incoming("anna@example.test", &names, "Subject: x\r\n\r\nsecret\r\n");
-        (incoming.envelope.ret, incoming.envelope.envid) = (Some(Ret::Full), Some("a b".into()));
-        for (recipient, (_, notify)) in incoming.recipients.iter_mut().zip(to) {
-            recipient.addressee.notify = Notify::parse(notify);
-            recipient.addressee.orcpt = OriginalRecipient::parse("rfc822;written@example.test");
-        }
-        incoming
-    };
-    // In a mailbox here; by a server that knows nothing of reports.
-    let to = [("berta@example.test", "SUCCESS,FAILURE"), ("postmaster@example.test", "FAILURE")];
-    world.delivery.accept(asked(&[to[0], to[1], ("bob@other.test", "SUCCESS")])).await.unwrap();
-    world.until("both reports", |w| w.mail_of(1).len() == 2 && w.queue().is_empty()).await;
-    let mut mail = world.mail_of(1);
-    mail.sort_by_key(|report| report.contains("bob@other.test"));
-    for (report, name, action) in
-        [(&mail[0], "berta@example.test", "delivered"), (&mail[1], "bob@other.test", "relayed")]
-    {
-        let fields = format!(
-            "\r\nOriginal-Recipient: rfc822; written@example.test\r\nFinal-Recipient: rfc822; {name}\r\n\
-             Action: {action}\r\nStatus: 2.0.0\r\nLast-Attempt-Date: "
-        );
-        assert!(report.contains(&fields), "{report}");
-        assert!(report.contains("\r\nOriginal-Envelope-Id: a+20b\r\n") && !report.contains("secret"));
-        assert!(!report.contains("postmaster@"));
-    }
-    assert_eq!(sink.taken()[0].rcpt, ["RCPT TO:<bob@other.test>"]);
-    // By a server that reports itself.
-    sink.set(Script { ehlo: Some(vec!["DSN"]), ..script() });
-    world.delivery.accept(asked(&[("bob@other.test", "SUCCESS")])).await.unwrap();
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert_eq!(sink.taken()[1].mail, "MAIL FROM:<anna@example.test> RET=FULL ENVID=a+20b");
-    let rcpt = "RCPT TO:<bob@other.test> NOTIFY=SUCCESS ORCPT=rfc822;written@example.test";
-    assert_eq!(sink.taken()[1].rcpt, [rcpt]);
-    // Failures of which nobody wants to hear.
-    sink.set(Script { rcpt: vec![("bob", "550 5.1.1 no")], ..script() });
-    for notify in ["NEVER", "SUCCESS", "DELAY"] {
-        world.delivery.accept(asked(&[("bob@other.test", notify)])).await.unwrap();
-    }
-    world.until("the queue is empty", |w| w.queue().is_empty()).await;
-    assert_eq!(world.mail_of(1).len(), 2);
     assert_eq!(world.left(), 0);
 }
 
