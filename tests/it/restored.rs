@@ -6,14 +6,13 @@ use std::process::{Command, Output};
 
 use folkmoot::doors::admin::{Answer, Command as Admin};
 use folkmoot::net::Listener;
-use folkmoot::server::Server;
 use tempfile::TempDir;
 use wbxml::{Element, airsync};
 
 use crate::imap_client::Imap;
 use crate::lmtp::{Lmtp, message};
 use crate::phone::{Ask, Phone};
-use crate::support::{TestServer, config};
+use crate::support::TestServer;
 
 const USER: &str = "alice@example.test";
 const PASSWORD: &str = "correct horse battery";
@@ -38,16 +37,6 @@ async fn looked(server: &TestServer) -> (u32, Vec<(u32, String)>, u64) {
 
 fn subjects(phone: &mut Phone, inbox: &str) -> BTreeSet<String> {
     phone.collection(inbox).items.values().map(|item| item["Email:Subject"].clone()).collect()
-}
-
-async fn stop(server: TestServer) -> TempDir {
-    let TestServer { running, data } = server;
-    assert!(running.shutdown().await, "something had to be cut");
-    data
-}
-
-async fn start(data: TempDir) -> TestServer {
-    TestServer { running: Server::start(config(&data)).await.unwrap(), data }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -85,10 +74,10 @@ async fn after_a_restore_every_client_ends_with_what_was_restored() {
     let backed_up = looked(&server).await;
 
     // The backup, and what happens after it.
-    let data = stop(server).await;
+    let stopped = server.stop().await;
     let backup = tempfile::tempdir().unwrap();
-    copy(&data.path().join("store"), backup.path());
-    let server = start(data).await;
+    copy(&stopped.data.path().join("store"), backup.path());
+    let server = TestServer::start_on(stopped).await;
     phone.moved(server.address(Listener::Http));
     for subject in ["four", "five"] {
         deliver(&server, subject).await;
@@ -101,12 +90,12 @@ async fn after_a_restore_every_client_ends_with_what_was_restored() {
     let lost = looked(&server).await;
     assert!(!restored(&server.data).status.success(), "never beside a server");
 
-    let data = stop(server).await;
-    std::fs::remove_dir_all(data.path().join("store")).unwrap();
-    copy(backup.path(), &data.path().join("store"));
-    let done = restored(&data);
+    let stopped = server.stop().await;
+    std::fs::remove_dir_all(stopped.data.path().join("store")).unwrap();
+    copy(backup.path(), &stopped.data.path().join("store"));
+    let done = restored(&stopped.data);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let server = start(data).await;
+    let server = TestServer::start_on(stopped).await;
     phone.moved(server.address(Listener::Http));
 
     // "Start again", in each protocol's own words.
@@ -132,5 +121,5 @@ async fn after_a_restore_every_client_ends_with_what_was_restored() {
     let Answer::Verified { found: 0, .. } = server.admin(Admin::Verify {}).await else {
         panic!("it is not sound")
     };
-    stop(server).await;
+    server.stop().await;
 }

@@ -17,6 +17,12 @@ pub(crate) struct TestServer {
     config: Config,
 }
 
+/// A server that was ended.
+pub(crate) struct Stopped {
+    pub(crate) data: TempDir,
+    config: Config,
+}
+
 impl TestServer {
     /// Starts one with every listener on a free port.
     pub(crate) async fn start() -> Self {
@@ -38,6 +44,18 @@ impl TestServer {
         let config = config(&data);
         let running = Server::start_at(config.clone(), clock).await.unwrap();
         Self { running, data, config }
+    }
+
+    /// Ends it in order; what [`TestServer::start_on`] goes on with.
+    pub(crate) async fn stop(self) -> Stopped {
+        let Self { running, data, config } = self;
+        assert!(running.shutdown().await, "something had to be cut");
+        Stopped { data, config }
+    }
+
+    /// Starts one again.
+    pub(crate) async fn start_on(Stopped { data, config }: Stopped) -> Self {
+        Self { running: Server::start(config.clone()).await.unwrap(), data, config }
     }
 
     /// Where a listener is.
@@ -63,10 +81,7 @@ impl TestServer {
 
     /// Ends the server, which must not need to cut anything, and starts another with its settings and data.
     pub(crate) async fn restart(self) -> Self {
-        let Self { running, data, config } = self;
-        assert!(running.shutdown().await, "something had to be cut");
-        let running = Server::start(config.clone()).await.unwrap();
-        Self { running, data, config }
+        Self::start_on(self.stop().await).await
     }
 }
 
