@@ -89,6 +89,8 @@ fn look(session: &Session, applied: &mut [Applied], changed: &BTreeSet<Place>) -
             continue;
         }
         match news::of_folder(session, &view, ready.folder, &ready.row, ready.wishes.filter)? {
+            // The tree may be heard of a moment after its folder.
+            News::Missing if news::of_tree(session, &view)? => return Ok((Some(Woken::ByTree), passed)),
             News::Something | News::Missing => return Ok((Some(Woken::ByItems), passed)),
             News::Nothing(state) => passed.extend(ready.rest(session, state)),
         }

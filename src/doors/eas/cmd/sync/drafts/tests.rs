@@ -318,7 +318,10 @@ async fn the_server_wins_unless_the_client_asks_otherwise() {
     let mut asked = new.request(vec![change(&id, data("anna@example.test", "mine", "t"))]);
     let options = Element::new(airsync::OPTIONS).with_number(airsync::CONFLICT, 0);
     let collections = asked.clone().into_children().remove(0);
-    let collection = collections.into_children().remove(0).with(options);
+    let parts = collections.into_children().remove(0).into_children();
+    let collection = Element::new(airsync::COLLECTION)
+        .with_all(parts.into_iter().filter(|part| part.tag() != airsync::OPTIONS))
+        .with(options);
     asked = Element::new(airsync::SYNC).with(Element::new(airsync::COLLECTIONS).with(collection));
     let answer = new.ask(&asked).await.unwrap();
     assert_eq!(answer.child(airsync::RESPONSES), None, "{answer:?}");
