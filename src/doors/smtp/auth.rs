@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::reply::{self, Reply};
+use crate::directory::{PlainError, PlainLogin};
 
 /// An exchange waiting for the client's next response.
 #[derive(PartialEq, Eq)]
@@ -14,15 +15,9 @@ pub(super) enum Exchange {
     LoginUser,
     /// LOGIN before the password.
     LoginPassword {
-        /// The name that was given.
-        user: String,
+        /// The name that was given, as it came.
+        user: Vec<u8>,
     },
-}
-
-/// A name and a password as a client gave them.
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: Vec<u8>,
 }
 
 /// What follows a step of the exchange.
@@ -30,7 +25,7 @@ pub(super) enum Next {
     /// Ask, and go on with this.
     Ask(Reply, Exchange),
     /// These are to be checked.
-    Check(Credentials),
+    Check(PlainLogin),
     /// It has failed.
     Fail(Reply),
 }
@@ -56,39 +51,18 @@ pub(super) fn go_on(exchange: Exchange, response: &[u8]) -> Next {
     }
     let Ok(decoded) = STANDARD.decode(response) else { return Next::Fail(reply::BAD_BASE64) };
     match exchange {
-        Exchange::Plain => plain(&decoded),
-        Exchange::LoginUser => match user_name(&decoded) {
-            Some(user) => Next::Ask(reply::ASK_PASSWORD, Exchange::LoginPassword { user }),
-            None => Next::Fail(reply::BAD_CREDENTIALS),
-        },
-        Exchange::LoginPassword { user } => check(user, &decoded),
+        Exchange::Plain => check(PlainLogin::parse(&decoded)),
+        Exchange::LoginUser => Next::Ask(reply::ASK_PASSWORD, Exchange::LoginPassword { user: decoded }),
+        Exchange::LoginPassword { user } => check(PlainLogin::new(&user, &decoded)),
     }
 }
 
-/// `[authzid] NUL authcid NUL passwd`. Nobody may act for another here, so an authzid must be the authcid.
-fn plain(message: &[u8]) -> Next {
-    let mut parts = message.split(|&b| b == 0);
-    let (Some(authzid), Some(authcid), Some(password), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Next::Fail(reply::BAD_BASE64);
-    };
-    match user_name(authcid) {
-        Some(user) if authzid.is_empty() || authzid == authcid => check(user, password),
-        _ => Next::Fail(reply::BAD_CREDENTIALS),
+fn check(login: Result<PlainLogin, PlainError>) -> Next {
+    match login {
+        Ok(login) => Next::Check(login),
+        Err(PlainError::Syntax) => Next::Fail(reply::BAD_BASE64),
+        Err(PlainError::Refused) => Next::Fail(reply::BAD_CREDENTIALS),
     }
-}
-
-fn user_name(bytes: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(bytes).ok()?;
-    (!name.is_empty() && !name.chars().any(char::is_control)).then(|| name.to_owned())
-}
-
-fn check(user: String, password: &[u8]) -> Next {
-    if password.is_empty() || password.contains(&0) {
-        return Next::Fail(reply::BAD_CREDENTIALS);
-    }
-    Next::Check(Credentials { user, password: password.to_owned() })
 }
 
 #[cfg(test)]
@@ -131,7 +105,8 @@ mod tests {
         assert_eq!(outcome(go_on(exchange, b"c2VjcmV0")), "anna:secret");
         assert_eq!(begun("LOGIN", b"anna"), "ask 334");
         assert_eq!(outcome(go_on(Exchange::LoginUser, b"*")), "fail 501");
-        assert_eq!(outcome(go_on(Exchange::LoginUser, b"")), "fail 535");
+        let Next::Ask(_, exchange) = go_on(Exchange::LoginUser, b"") else { panic!() };
+        assert_eq!(outcome(go_on(exchange, b"c2VjcmV0")), "fail 535", "a name without letters");
         assert_eq!(outcome(go_on(Exchange::LoginUser, b"%%%")), "fail 501");
     }
 }

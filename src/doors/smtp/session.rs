@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::auth::{self, Credentials, Exchange};
+use super::auth::{self, Exchange};
 use super::codec::{Collector, Fault, Line};
 use super::command::{Command, CommandError, Mail, Rcpt};
 use super::reply::{self, Reply};
@@ -13,7 +13,7 @@ use super::{Mode, Smtp};
 use crate::delivery::{
     self, Addressee, Answers, Envelope, Incoming, Place, Receipt, Recipient, Refusal, Submitter, Trace, Via,
 };
-use crate::directory::{AuthError, Login};
+use crate::directory::{AuthError, Login, PlainLogin};
 
 /// What the connection is to do next.
 pub(super) enum Step {
@@ -33,7 +33,7 @@ pub(super) enum Step {
     /// Read a chunk that belongs to nothing, then say this.
     Skip(u64, Reply),
     /// Check these, then call [`Session::checked`].
-    Check(Credentials),
+    Check(PlainLogin),
     /// Hand this over, then call [`Session::accepted`].
     Deliver(Box<Incoming>),
     /// Begin TLS, then call [`Session::secured`].
