@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use wbxml::{
     Element, Limits, airsync, airsyncbase, decode, encode, folderhierarchy, moveitems, ping, provision,
 };
@@ -105,6 +106,10 @@ pub(crate) struct Phone {
     version: &'static str,
     policy_key: Option<String>,
     hierarchy: String,
+    /// One connection for all its requests, if it keeps one.
+    line: Option<Mutex<Option<BufReader<TcpStream>>>>,
+    /// Header lines of its own.
+    pub(crate) headers: &'static str,
     pub(crate) folders: BTreeMap<String, Folder>,
     pub(crate) collections: BTreeMap<String, Collection>,
 }
@@ -119,6 +124,8 @@ impl Phone {
             version: "16.1",
             policy_key: None,
             hierarchy: "0".into(),
+            line: None,
+            headers: "",
             folders: BTreeMap::new(),
             collections: BTreeMap::new(),
         }
@@ -130,12 +137,17 @@ impl Phone {
         self
     }
 
+    /// Sends all that follows on one connection.
+    pub(crate) fn keep_line(&mut self) {
+        self.line = Some(Mutex::new(None));
+    }
+
     /// Finds the server elsewhere, after a restart.
     pub(crate) fn moved(&mut self, server: SocketAddr) {
         self.server = server;
     }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request, on a connection of its own unless it keeps one.
     pub(crate) async fn request(&self, command: &str, body: &[u8]) -> std::io::Result<Answer> {
         let path = format!(
             "/Microsoft-Server-ActiveSync?Cmd={command}&User={}&DeviceId={}&DeviceType=TestPhone",
@@ -144,9 +156,12 @@ impl Phone {
         let login = STANDARD.encode(format!("{}:{}", self.user, self.password));
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\
-             MS-ASProtocolVersion: {}\r\nUser-Agent: Test/1\r\nConnection: close\r\n",
-            self.version
+             MS-ASProtocolVersion: {}\r\nUser-Agent: Test/1\r\n{}",
+            self.version, self.headers
         );
+        if self.line.is_none() {
+            head.push_str("Connection: close\r\n");
+        }
         if let Some(key) = &self.policy_key {
             head.push_str(&format!("X-MS-PolicyKey: {key}\r\n"));
         }
@@ -154,9 +169,17 @@ impl Phone {
             head.push_str("Content-Type: application/vnd.ms-sync.wbxml\r\n");
         }
         head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut stream = TcpStream::connect(self.server).await?;
-        stream.write_all(&[head.as_bytes(), body].concat()).await?;
-        read_answer(stream).await
+        let request = [head.as_bytes(), body].concat();
+        let own = Mutex::new(None);
+        let mut line = self.line.as_ref().unwrap_or(&own).lock().await;
+        let mut stream = match line.take() {
+            Some(stream) => stream,
+            None => BufReader::new(TcpStream::connect(self.server).await?),
+        };
+        stream.write_all(&request).await?;
+        let answer = read_answer(&mut stream).await?;
+        *line = Some(stream);
+        Ok(answer)
     }
 
     /// Sends a document and reads the one in the answer.
@@ -481,8 +504,7 @@ fn fields(data: &Element<'_>) -> BTreeMap<String, String> {
 }
 
 /// Reads a whole answer, framed by Content-Length, in chunks or by the end.
-async fn read_answer(stream: TcpStream) -> std::io::Result<Answer> {
-    let mut stream = BufReader::new(stream);
+async fn read_answer(stream: &mut BufReader<TcpStream>) -> std::io::Result<Answer> {
     let mut line = String::new();
     stream.read_line(&mut line).await?;
     let Some(status) = line.split(' ').nth(1).and_then(|s| s.parse().ok()) else {
@@ -504,7 +526,7 @@ async fn read_answer(stream: TcpStream) -> std::io::Result<Answer> {
         body.resize(length.parse().unwrap(), 0);
         stream.read_exact(&mut body).await?;
     } else if headers.get("transfer-encoding").is_some_and(|t| t == "chunked") {
-        read_chunks(&mut stream, &mut body).await?;
+        read_chunks(stream, &mut body).await?;
     } else {
         stream.read_to_end(&mut body).await?;
     }

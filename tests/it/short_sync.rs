@@ -66,6 +66,32 @@ async fn a_lost_answer_to_a_short_request_loses_no_mail() {
     assert!(server.running.shutdown().await, "something had to be cut");
 }
 
+/// Who asks on the connection on which an answer was sent has it: nothing is lost or told twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_one_connection_answers_have_arrived() {
+    let (server, phones, inbox, _) = world().await;
+    for mut phone in phones {
+        phone.keep_line();
+        assert!(phone.sync_all(&inbox, &Ask::default()).await);
+        for form in [Form::Empty, Form::Partial, Form::Empty] {
+            deliver(&server, "more").await;
+            assert_eq!(short(&mut phone, form, &inbox, false).await, Ok(1));
+            assert_eq!(short(&mut phone, form, &inbox, false).await, Ok(0));
+        }
+        // On another one nobody knows, nor behind a proxy.
+        deliver(&server, "more").await;
+        assert_eq!(short(&mut phone, Form::Empty, &inbox, false).await, Ok(1));
+        phone.keep_line();
+        assert_eq!(short(&mut phone, Form::Empty, &inbox, false).await, Err(13));
+        phone.headers = "X-Forwarded-For: 192.0.2.1\r\n";
+        assert!(phone.sync(&inbox, &Ask::default()).await.empty);
+        deliver(&server, "more").await;
+        assert_eq!(short(&mut phone, Form::Empty, &inbox, false).await, Ok(1));
+        assert_eq!(short(&mut phone, Form::Empty, &inbox, false).await, Err(13));
+    }
+    assert!(server.running.shutdown().await, "something had to be cut");
+}
+
 /// Of two answers to one key the first arrived: the server does not take the later one for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_earlier_answer_that_arrived_late() {

@@ -34,7 +34,7 @@ use crate::clock::instant;
 use crate::directory::device::{self, Came, Device};
 use crate::directory::{Login, Service};
 use crate::mailbox::Origin;
-use crate::net::{Peer, client, read_body};
+use crate::net::{ConnectionId, Peer, client, read_body};
 
 /// Largest body of a Ping: far more than a list of all folders that may be watched.
 const PING_MAX: u64 = 64 << 10;
@@ -131,6 +131,15 @@ fn peer(parts: &Parts) -> IpAddr {
     parts.extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip())
 }
 
+/// The connection, unless a proxy says that it stands in between: then answers may get lost behind it. Answers
+/// come in the order of the requests, and a client that waits for none asks nothing that counts on them. RFC
+/// 9112 §9.3.2.
+fn own_connection(parts: &Parts) -> Option<ConnectionId> {
+    let by_proxy = ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via"];
+    let direct = !by_proxy.iter().any(|name| parts.headers.contains_key(*name));
+    parts.extensions.get::<Peer>().filter(|_| direct).map(|peer| peer.connection)
+}
+
 /// What the request line and the headers say.
 struct Head {
     query: Query,
@@ -141,6 +150,7 @@ struct Head {
     coding: Coding,
     is_message: bool,
     takes_gzip: bool,
+    connection: Option<ConnectionId>,
 }
 
 impl Head {
@@ -167,6 +177,7 @@ impl Head {
                 && (version < Version::V14_0
                     || media_type.to_ascii_lowercase().starts_with("message/rfc822")),
             takes_gzip: takes_gzip(&parts.headers),
+            connection: own_connection(parts),
             query,
         })
     }
@@ -207,6 +218,7 @@ async fn handle(
         version: head.version,
         query: head.query,
         message: if head.is_message { body.clone() } else { Bytes::new() },
+        connection: head.connection,
         waited: waited.clone(),
     };
     let request =

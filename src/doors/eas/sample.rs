@@ -66,6 +66,7 @@ impl Sample {
     pub(super) fn session(&self, version: Version) -> Session {
         let query = Query::parse("Cmd=Sync&DeviceId=phone1&DeviceType=SmartPhone&User=anna").unwrap();
         Session {
+            connection: None,
             eas: self.eas.clone(),
             login: self.login.clone(),
             account: self.account.clone(),

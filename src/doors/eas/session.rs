@@ -19,7 +19,7 @@ use crate::directory::device::{self, Device, PolicyDigest};
 use crate::directory::{Account, Directory, Domain, Login};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::{self, Metrics};
-use crate::net::Shutdown;
+use crate::net::{ConnectionId, Shutdown};
 
 /// Store reads and other work off the sockets' threads at the same time; more wait their turn.
 const BLOCKING_MAX: usize = 16;
@@ -149,6 +149,9 @@ pub struct Session {
     /// The request body where it is a message and not a WBXML document: SendMail, SmartReply and
     /// SmartForward before 14.0 (MS-ASCMD §2.2.1.17).
     pub message: Bytes,
+    /// The connection, if the client itself is at its other end: who goes on asking on it has received the
+    /// answers before.
+    pub connection: Option<ConnectionId>,
     /// How long the request waited for news, in milliseconds.
     pub waited: Arc<AtomicU64>,
 }

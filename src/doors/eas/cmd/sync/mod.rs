@@ -51,12 +51,16 @@ pub(in crate::doors::eas) async fn run(session: &Session, request: Request) -> R
     let waits = asked.wait.map(|wait| (wait, park::watch(session, &applied)));
     let asked = Arc::new(asked);
     let (told, applied) = answer::run(session, &asked, applied).await?;
-    let (Some((wait, watch)), true) = (waits, told.is_quiet()) else { return Ok(told.into_reply()) };
+    let (Some((wait, watch)), true) = (waits, told.is_quiet()) else {
+        remember::answered(session, &told);
+        return Ok(told.into_reply());
+    };
     match park::until_changed(session, applied, watch, wait).await? {
         (_, Woken::InVain) => Ok(Reply::Empty),
         (_, Woken::ByTree) => Ok(Reply::Document(Problem::FoldersChanged.told())),
         (applied, Woken::ByItems) => {
             let (told, _) = answer::run(session, &asked, applied).await?;
+            remember::answered(session, &told);
             Ok(told.into_reply())
         }
     }

@@ -1,23 +1,27 @@
 //! A device's last Sync request, for those that leave something out. MS-ASCMD §2.2.1.21.1, §2.2.3.131.
 //!
-//! A short request stands for the last whole one, keys and all. It is taken for that only where nothing was
-//! told under those keys since: the answer may have arrived or got lost, and to guess either way would tell
-//! items twice or never. In doubt the client is asked for the whole request (Status 13), which says it. That
-//! is also why requests are remembered in memory alone: to write each one down would cost more than to ask
-//! once after a restart.
+//! A short request stands for the last whole one, keys and all. Where something was told under those keys
+//! since, the answer may have arrived or got lost, and to guess either way would tell items twice or never. It
+//! has arrived if the client goes on asking on the connection on which it was sent; then its keys are those of
+//! the answer. In doubt the client is asked for the whole request (Status 13), which says it. That is also why
+//! requests are remembered in memory alone: to write each one down would cost more than to ask once after a
+//! restart.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use wbxml::airsync;
 
+use super::answer::Told;
 use super::request::{Asked, Collection, Sticky};
 use crate::doors::eas::ids::folder_id;
 use crate::doors::eas::reply::Failure;
 use crate::doors::eas::session::Session;
 use crate::doors::eas::state;
 use crate::mailbox::Origin;
+use crate::net::ConnectionId;
 use crate::store::Read;
 
 /// Collections in the requests of one generation, each about 150 octets; there are two.
@@ -37,12 +41,33 @@ struct Generations {
     past: HashMap<Origin, Arc<Remembered>>,
 }
 
+#[derive(Clone)]
 struct Remembered {
     collections: Vec<Kept>,
     wait: Option<Duration>,
     window: usize,
+    answered: Option<Answered>,
 }
 
+/// What was told in answer to it.
+#[derive(Clone)]
+struct Answered {
+    /// Where it was sent.
+    connection: ConnectionId,
+    /// The new keys, by collection.
+    keys: BTreeMap<String, String>,
+}
+
+impl Remembered {
+    /// The key that a client has for a collection for sure, since it asks on the connection on which it was
+    /// told it.
+    fn received(&self, connection: Option<ConnectionId>, id: &str) -> Option<&str> {
+        let answered = self.answered.as_ref().filter(|answered| Some(answered.connection) == connection)?;
+        answered.keys.get(id).map(String::as_str)
+    }
+}
+
+#[derive(Clone)]
 struct Kept {
     id: String,
     /// `None` where the request had commands, or was wrong: it is not to be repeated.
@@ -54,6 +79,13 @@ impl Requests {
     fn last(&self, device: Origin) -> Option<Arc<Remembered>> {
         let generations = self.generations.lock();
         generations.present.get(&device).or_else(|| generations.past.get(&device)).cloned()
+    }
+
+    fn answered(&self, device: Origin, answered: Answered) {
+        let mut generations = self.generations.lock();
+        if let Some(last) = generations.present.get_mut(&device) {
+            Arc::make_mut(last).answered = Some(answered);
+        }
     }
 
     fn keep(&self, device: Origin, request: Remembered) {
@@ -78,8 +110,23 @@ pub(super) fn keep(session: &Session, asked: &Asked) {
         sticky: collection.sticky.clone(),
     };
     let collections = asked.collections.iter().map(kept).collect();
-    let remembered = Remembered { collections, wait: asked.wait, window: asked.window };
+    let remembered = Remembered { collections, wait: asked.wait, window: asked.window, answered: None };
     session.eas.sync_requests.keep(session.device, remembered);
+}
+
+/// Remembers with a request what is told in answer to it.
+pub(super) fn answered(session: &Session, told: &Told) {
+    let Some(connection) = session.connection else { return };
+    let key = |element: &wbxml::Element<'_>| {
+        let id = element.text_of(airsync::COLLECTION_ID)?;
+        let key =
+            element.text_of(airsync::SYNC_KEY).filter(|_| element.text_of(airsync::STATUS) == Some("1"))?;
+        Some((id.to_owned(), key.to_owned()))
+    };
+    let keys: BTreeMap<_, _> = told.collections.iter().filter_map(key).collect();
+    if !keys.is_empty() {
+        session.eas.sync_requests.answered(session.device, Answered { connection, keys });
+    }
 }
 
 /// The last request without the collections that are `named` anew. `None` when there was none, or when the
@@ -92,27 +139,30 @@ pub(super) fn last(session: &Session, named: &BTreeSet<&str>) -> Result<Option<A
         if named.contains(id.as_str()) {
             continue;
         }
-        match key {
-            Some(key) if is_certain(&reader, session, id, key)? => collections.push(Collection {
-                id: id.clone(),
-                key: key.clone(),
-                sticky: sticky.clone(),
-                wishes: None,
-                commands: Vec::new(),
-                is_wrong: false,
-            }),
+        let received = last.received(session.connection, id);
+        let key = match (received, key) {
+            (Some(key), _) if is_good(&reader, session, id, key, false)? => key,
+            (None, Some(key)) if is_good(&reader, session, id, key, true)? => key,
             _ => return Ok(None),
-        }
+        };
+        collections.push(Collection {
+            id: id.clone(),
+            key: key.to_owned(),
+            sticky: sticky.clone(),
+            wishes: None,
+            commands: Vec::new(),
+            is_wrong: false,
+        });
     }
     Ok(Some(Asked { collections, wait: last.wait, window: last.window }))
 }
 
-/// Whether the client must have what stands behind `key`, since it was told nothing under it.
-fn is_certain(reader: &dyn Read, session: &Session, id: &str, key: &str) -> Result<bool, Failure> {
+/// Whether a key holds; and, where `untold` is asked for, whether nothing was told under it yet.
+fn is_good(reader: &dyn Read, session: &Session, id: &str, key: &str, untold: bool) -> Result<bool, Failure> {
     let Some(folder) = folder_id(id) else { return Ok(false) };
     let row = state::collection(reader, session, folder)?;
     let (Some(mut row), Ok(key)) = (row, key.parse()) else { return Ok(false) };
-    Ok(row.accept(key) && !row.is_repeated())
+    Ok(row.accept(key) && !(untold && row.is_repeated()))
 }
 
 #[cfg(test)]
@@ -122,7 +172,12 @@ mod tests {
     fn request(collections: usize) -> Remembered {
         let sticky = Sticky { window: 1, get_changes: None, deletes_as_moves: true };
         let kept = |n: usize| Kept { id: n.to_string(), key: None, sticky: sticky.clone() };
-        Remembered { collections: (0..collections).map(kept).collect(), wait: None, window: 1 }
+        Remembered {
+            collections: (0..collections).map(kept).collect(),
+            wait: None,
+            window: 1,
+            answered: None,
+        }
     }
 
     #[test]
