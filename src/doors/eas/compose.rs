@@ -169,8 +169,8 @@ impl Request {
                 if client_id.compare(used)?.is_some() {
                     return Ok(());
                 }
-                client_id.remember(tx, now);
                 forget(tx, &devices, now)?;
+                client_id.remember(tx, now);
             }
             outgoing.place(&eas, tx)?.map_err(Failure::from)?;
             // Every device is told of the copy and of what was noted, this one too.
@@ -270,7 +270,8 @@ impl ClientId {
     }
 }
 
-/// Forgets the ClientIds of a device that are too old, and the oldest of too many.
+/// Makes room for a ClientId: forgets those of a device that are too old, and the oldest of too many. What comes
+/// after it is safe from it, whatever the clock says.
 fn forget(tx: &mut Tx<'_>, device: &[u8], now: Millis) -> Result<(), store::Error> {
     let mut used = Vec::new();
     tx.scan(&store::prefixed(device), Order::Forward, &mut |key, value| {
@@ -279,7 +280,7 @@ fn forget(tx: &mut Tx<'_>, device: &[u8], now: Millis) -> Result<(), store::Erro
         ControlFlow::Continue(())
     })?;
     used.sort_unstable();
-    let excess = used.len().saturating_sub(REMEMBERED_MAX);
+    let excess = used.len().saturating_sub(REMEMBERED_MAX - 1);
     for (n, (at, key)) in used.into_iter().enumerate() {
         if n < excess || now.saturating_sub(at) > REMEMBERED_FOR {
             tx.delete(key);

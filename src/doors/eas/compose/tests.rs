@@ -279,8 +279,9 @@ async fn only_so_many_ids_are_remembered() {
         let (devices, session) = (devices.clone(), &session);
         let id = ClientId::new(session, &n.to_string(), &Element::new(tags::SEND_MAIL));
         store.write_async(move |tx| {
+            forget(tx, &devices, now)?;
             id.remember(tx, now);
-            forget(tx, &devices, now)
+            Ok::<_, store::Error>(())
         })
     };
     for n in 0..250 {
@@ -294,4 +295,26 @@ async fn only_so_many_ids_are_remembered() {
     assert_eq!(kept, (50..250).collect());
     keep(1_000, REMEMBERED_FOR + 200).await.unwrap();
     assert_eq!((0..250).filter(|n| left(*n)).count(), 50);
+}
+
+/// The ClientId of the newest message is remembered, wherever the clock has gone.
+#[tokio::test]
+async fn nothing_is_sent_twice_after_a_clock_went_back() {
+    let sample = Sample::new().await;
+    let session = sample.session(Version::V14_1);
+    let later = sample.eas.mailbox.clock().now() + 1_000;
+    let device = device_row(Table::SentClientId, session.account.id.0, &session.query.device_id);
+    let fill = sample.eas.mailbox.store().write_async(move |tx| {
+        for n in 0..REMEMBERED_MAX {
+            let key = [device.clone(), format!("old {n}").into_bytes()].concat();
+            tx.put(key, state::row(&Used { at: later, content: [0; 32] }));
+        }
+        Ok::<_, store::Error>(())
+    });
+    fill.await.unwrap();
+    let request = request(tags::SEND_MAIL, "new", &mail("anna@example.test", "once", "t"));
+    for _ in 0..2 {
+        empty(send_mail::run(&session, Some(&request)).await);
+    }
+    assert_eq!(stored(&sample, Role::Inbox).len(), 1);
 }

@@ -6,7 +6,8 @@ use wbxml::{Element, Version, airsyncbase};
 use super::super::ids::{FileReference, file_reference};
 use super::super::reply::Failure;
 use super::super::session::Session;
-use crate::mailbox::{Error, Folder, Item, View};
+use super::uncut::{message_of_cut, uncut};
+use crate::mailbox::{Error, Folder, Item, Mailbox, View};
 use crate::message::decode::{self, Encoding};
 use crate::message::{MailRecord, Tree};
 use crate::store::BodyId;
@@ -71,16 +72,23 @@ impl Attached {
         let (mailbox, acting) = (session.eas.mailbox.clone(), session.acting());
         session
             .eas
-            .blocking(move || Ok(mailbox.view(acting).and_then(|view| read(&view, &named, most))))
+            .blocking(move || Ok(mailbox.view(acting).and_then(|view| read(&mailbox, &view, &named, most))))
             .await
     }
 }
 
-fn read(view: &View, named: &FileReference, most: usize) -> Result<Option<Attached>, Error> {
+fn read(
+    mailbox: &Mailbox,
+    view: &View,
+    named: &FileReference,
+    most: usize,
+) -> Result<Option<Attached>, Error> {
     let folder = view.readable(named.folder)?;
     let item = view.item(&folder, named.uid)?.ok_or(Error::Missing)?;
     let row = view.record(&folder, named.uid)?.ok_or(Error::Missing)?;
     let record = MailRecord::decode(row.record()).map_err(|_| Error::Invalid("a damaged record"))?;
+    let whole = message_of_cut(mailbox, view, &folder, &item, &record)?;
+    let record = uncut(record, whole.as_ref());
     let index = record.find(&named.path).ok_or(Error::Missing)?;
     let file = record.attachments.iter().find(|file| usize::from(file.part) == index);
     let file = file.ok_or(Error::Missing)?;

@@ -5,6 +5,7 @@ use wbxml::{Element, Tag, Version, airsync, airsyncbase, email, email2, itemoper
 
 use super::body::{self, Choice, Data, Kind, Shown, Source};
 use super::time::dashed;
+use super::uncut::{message_of_cut, uncut};
 use super::{Wishes, address, attachment, conversation, conversation_id, flag};
 use crate::doors::eas::session::Session;
 use crate::mailbox::{Error, Flags, Folder, Item, Role, View};
@@ -108,6 +109,8 @@ impl<'v> Renderer<'v> {
     ) -> Result<Element<'static>, Error> {
         let row = self.view.record(self.folder, item.uid)?.ok_or(Error::Missing)?;
         let record = MailRecord::decode(row.record()).map_err(|_| Error::Invalid("a damaged record"))?;
+        let whole = message_of_cut(&self.session.eas.mailbox, self.view, self.folder, item, &record)?;
+        let record = uncut(record, whole.as_ref());
         let version = self.session.version;
         let mut out = Out::new(within, version);
         self.envelope(&mut out, item, &record);

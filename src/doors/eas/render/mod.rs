@@ -9,6 +9,7 @@ mod flag;
 #[cfg(test)]
 mod tests;
 mod time;
+mod uncut;
 mod wishes;
 
 pub(super) use attachment::Attached;

@@ -2,9 +2,11 @@
 
 use wbxml::{Element, Version, airsync, airsyncbase as base, email, email2};
 
+use super::super::ids::FileReference;
 use super::super::sample::Sample;
 use super::*;
 use crate::mailbox::{Edit, Flags, Knew, Placed, Role};
+use crate::message::{self, MailRecord};
 
 const PLAIN: &str = "From: =?utf-8?Q?J=C3=B6rg?= <joerg@example.org>\r\nTo: anna@example.test, \"B, C\" <b@example.org>\r\n\
     Cc: c@example.org\r\nReply-To: r@example.org\r\nSender: s@example.org\r\nSubject: Re: Plan\r\nImportance: high\r\n\
@@ -151,6 +153,32 @@ async fn attachments_are_listed() {
     assert_eq!(inner.text_of(base::DISPLAY_NAME), Some("inner.eml"));
     assert_eq!(inner.text_of(base::METHOD), Some("5"));
     assert!(inner.has(base::ESTIMATED_DATA_SIZE));
+}
+
+/// The row of a message with very many recipients is cut; what the client is shown of it is not.
+#[tokio::test]
+async fn nobody_is_left_out_of_a_long_list() {
+    let people: Vec<String> = (0..1_200).map(|n| format!("recipient{n:04}@example.org")).collect();
+    let people = people.join(",\r\n ");
+    let raw = format!(
+        "From: a@example.org\r\nTo: {people}\r\nCc: {people}\r\nSubject: s\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\
+         --m\r\n\r\nt\r\n--m\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nkept\r\n--m--\r\n"
+    );
+    let shelf = Shelf::with(&raw).await;
+    let view = shelf.sample.view();
+    let folder = view.readable(shelf.placed.folder).unwrap();
+    let row = view.record(&folder, shelf.placed.uid).unwrap().unwrap();
+    let record = MailRecord::decode(row.record()).unwrap();
+    assert!(record.flags.contains(message::Flags::TRUNCATED) && record.envelope.cc.len() < 1_200);
+    let shown = shelf.show(Version::V16_1, &Wishes::default());
+    for list in [email::TO, email::CC] {
+        assert!(shown.text_of(list).unwrap().ends_with("recipient1199@example.org"));
+    }
+    let files = shown.child(base::ATTACHMENTS).unwrap().children();
+    let [file] = files else { panic!("not one file") };
+    let named = FileReference::parse(file.text_of(base::FILE_REFERENCE).unwrap()).unwrap();
+    let read = Attached::read(&shelf.sample.session(Version::V16_1), named, 1 << 20).await.unwrap();
+    assert_eq!(&read.unwrap().unwrap().octets[..], b"kept");
 }
 
 #[tokio::test]
