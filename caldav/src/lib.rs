@@ -1,8 +1,7 @@
 //! iCalendar as data: the words and values that calendars, phones and invitations share.
 //!
-//! So far this crate has the types that others are built of: content lines and components as they stand
-//! in an object of RFC 5545, its dates and times, and the words of scheduling (RFC 5546). Each is valid
-//! once it is made, and its `Display` is what stands on the wire. No store, no sockets, no clock.
+//! An [`Object`] is what a client stored, kept byte for byte; [`Component`]s and [`ContentLine`]s are the
+//! views of it and what new ones are built of. No store, no sockets, no clock: times are passed in.
 //!
 //! ```
 //! use caldav::{Component, ContentLine, Date};
@@ -23,6 +22,9 @@ mod component;
 mod date;
 mod itip;
 mod line;
+mod merge;
+mod object;
+mod value;
 
 use std::fmt;
 
@@ -30,6 +32,8 @@ pub use component::Component;
 pub use date::{Date, DateTime, LocalDateTime, Time};
 pub use itip::{Method, PartStat};
 pub use line::{ContentLine, Parameter};
+pub use object::{Limits, Object, TooLarge};
+pub use value::{Duration, Moment, Period};
 
 /// Something that cannot stand in an iCalendar object; says what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
