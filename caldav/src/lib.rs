@@ -24,7 +24,9 @@ mod itip;
 mod line;
 mod merge;
 mod object;
+mod recur;
 mod value;
+mod zone;
 
 use std::fmt;
 
@@ -33,7 +35,9 @@ pub use date::{Date, DateTime, LocalDateTime, Time};
 pub use itip::{Method, PartStat};
 pub use line::{ContentLine, Parameter};
 pub use object::{Limits, Object, TooLarge};
+pub use recur::{Bounds, ByDay, Expansion, Frequency, Instance, Rule, RuleEnd, Series, Skip, Span, Weekday};
 pub use value::{Duration, Moment, Period};
+pub use zone::{Zone, Zones, iana_of_windows, windows_of_iana};
 
 /// Something that cannot stand in an iCalendar object; says what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

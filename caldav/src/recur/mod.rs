@@ -1,0 +1,16 @@
+//! Recurrence: what rules say, and the instances that come of them. RFC 5545 §3.8.5.
+
+mod days;
+mod rule;
+mod series;
+mod walk;
+
+pub(crate) use days::{local_of, wall_of, wall_of_day};
+pub use rule::{ByDay, Frequency, Rule, RuleEnd, Skip, Weekday};
+pub use series::{Bounds, Expansion, Instance, Series, Span};
+pub(crate) use walk::{Budget, Walk, Wall};
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
