@@ -37,7 +37,9 @@ pub use line::{ContentLine, Parameter};
 pub use object::{Limits, Object, TooLarge};
 pub use recur::{Bounds, ByDay, Expansion, Frequency, Instance, Rule, RuleEnd, Series, Skip, Span, Weekday};
 pub use value::{Duration, Moment, Period};
-pub use zone::{Zone, Zones, iana_of_windows, windows_of_iana};
+pub use zone::{
+    Switch, SwitchDay, TIME_ZONE_SIZE, TimeZoneBlob, Zone, Zones, iana_of_windows, windows_of_iana,
+};
 
 /// Something that cannot stand in an iCalendar object; says what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

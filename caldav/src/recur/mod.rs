@@ -5,7 +5,9 @@ mod rule;
 mod series;
 mod walk;
 
-pub(crate) use days::{local_of, wall_of, wall_of_day};
+pub(crate) use days::{
+    day_number, days_in_month, first_of_year, local_of, wall_of, wall_of_day, year_month_day,
+};
 pub use rule::{ByDay, Frequency, Rule, RuleEnd, Skip, Weekday};
 pub use series::{Bounds, Expansion, Instance, Series, Span};
 pub(crate) use walk::{Budget, Walk, Wall};

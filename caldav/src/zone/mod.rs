@@ -1,6 +1,9 @@
 //! Time zones: what a TZID stands for, and what its clocks show. RFC 5545 §3.2.19, §3.6.5; RFC 7809.
 
+mod blob;
+mod definition;
 mod observance;
+mod shape;
 mod windows;
 
 use std::collections::HashMap;
@@ -12,6 +15,7 @@ use jiff::{Timestamp, civil};
 
 use crate::recur::{Wall, local_of, wall_of};
 use crate::{Component, LocalDateTime};
+pub use blob::{Switch, SwitchDay, TIME_ZONE_SIZE, TimeZoneBlob};
 use observance::Observances;
 pub use windows::{iana_of_windows, windows_of_iana};
 
@@ -146,7 +150,7 @@ impl Zone {
     }
 
     /// True when both show the same at every hour of a year that is the first after a change somewhere.
-    fn agrees(&self, other: &Self, year: i16) -> bool {
+    pub(crate) fn agrees(&self, other: &Self, year: i16) -> bool {
         let first =
             civil::Date::new(year, 1, 1).ok().and_then(|date| TimeZone::UTC.to_timestamp(date.into()).ok());
         let Some(first) = first.map(Timestamp::as_second) else { return false };

@@ -1,6 +1,7 @@
 //! The names that Windows gives to time zones, after the table `windowsZones` of Unicode CLDR.
 
-/// The IANA name of a Windows zone, the one that CLDR has for the whole world (territory 001).
+/// The IANA name of a Windows zone, that which CLDR has for the whole world (territory 001), as it is
+/// spelt today.
 pub fn iana_of_windows(name: &str) -> Option<&'static str> {
     let found = TABLE.binary_search_by(|(windows, ..)| compare(windows, name)).ok()?;
     TABLE.get(found).map(|(_, iana, _)| *iana)
@@ -35,8 +36,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Arab Standard Time", "Asia/Riyadh", "Asia/Aden Asia/Bahrain Asia/Kuwait Asia/Qatar"),
     ("Arabian Standard Time", "Asia/Dubai", "Asia/Muscat Etc/GMT-4"),
     ("Arabic Standard Time", "Asia/Baghdad", ""),
-    ("Argentina Standard Time", "America/Buenos_Aires",
-        "America/Argentina/Buenos_Aires America/Argentina/Catamarca America/Argentina/ComodRivadavia \
+    ("Argentina Standard Time", "America/Argentina/Buenos_Aires",
+        "America/Buenos_Aires America/Argentina/Catamarca America/Argentina/ComodRivadavia \
         America/Argentina/Cordoba America/Argentina/Jujuy America/Argentina/La_Rioja \
         America/Argentina/Mendoza America/Argentina/Rio_Gallegos America/Argentina/Salta \
         America/Argentina/San_Juan America/Argentina/San_Luis America/Argentina/Tucuman \
@@ -103,15 +104,15 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Egypt Standard Time", "Africa/Cairo", "Egypt"),
     ("Ekaterinburg Standard Time", "Asia/Yekaterinburg", ""),
     ("Fiji Standard Time", "Pacific/Fiji", ""),
-    ("FLE Standard Time", "Europe/Kiev",
-        "Europe/Helsinki Europe/Kyiv Europe/Mariehamn Europe/Riga Europe/Sofia Europe/Tallinn \
+    ("FLE Standard Time", "Europe/Kyiv",
+        "Europe/Helsinki Europe/Kiev Europe/Mariehamn Europe/Riga Europe/Sofia Europe/Tallinn \
         Europe/Vilnius"),
     ("Georgian Standard Time", "Asia/Tbilisi", ""),
     ("GMT Standard Time", "Europe/London",
         "Atlantic/Canary Atlantic/Faeroe Atlantic/Faroe Atlantic/Madeira Eire Europe/Belfast \
         Europe/Dublin Europe/Guernsey Europe/Isle_of_Man Europe/Jersey Europe/Lisbon GB GB-Eire Portugal \
         WET"),
-    ("Greenland Standard Time", "America/Godthab", "America/Nuuk"),
+    ("Greenland Standard Time", "America/Nuuk", "America/Godthab"),
     ("Greenwich Standard Time", "Atlantic/Reykjavik",
         "Africa/Abidjan Africa/Accra Africa/Bamako Africa/Banjul Africa/Bissau Africa/Conakry \
         Africa/Dakar Africa/Freetown Africa/Lome Africa/Monrovia Africa/Nouakchott Africa/Ouagadougou \
@@ -120,7 +121,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Haiti Standard Time", "America/Port-au-Prince", ""),
     ("Hawaiian Standard Time", "Pacific/Honolulu",
         "Etc/GMT+10 HST Pacific/Johnston Pacific/Rarotonga Pacific/Tahiti US/Hawaii"),
-    ("India Standard Time", "Asia/Calcutta", "Asia/Kolkata"),
+    ("India Standard Time", "Asia/Kolkata", "Asia/Calcutta"),
     ("Iran Standard Time", "Asia/Tehran", "Iran"),
     ("Israel Standard Time", "Asia/Jerusalem", "Asia/Tel_Aviv Israel"),
     ("Jordan Standard Time", "Asia/Amman", ""),
@@ -140,10 +141,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Mountain Standard Time", "America/Denver",
         "America/Boise America/Cambridge_Bay America/Ciudad_Juarez America/Shiprock Navajo US/Mountain"),
     ("Mountain Standard Time (Mexico)", "America/Mazatlan", "Mexico/BajaSur"),
-    ("Myanmar Standard Time", "Asia/Rangoon", "Asia/Yangon Indian/Cocos"),
+    ("Myanmar Standard Time", "Asia/Yangon", "Asia/Rangoon Indian/Cocos"),
     ("N. Central Asia Standard Time", "Asia/Novosibirsk", ""),
     ("Namibia Standard Time", "Africa/Windhoek", ""),
-    ("Nepal Standard Time", "Asia/Katmandu", "Asia/Kathmandu"),
+    ("Nepal Standard Time", "Asia/Kathmandu", "Asia/Katmandu"),
     ("New Zealand Standard Time", "Pacific/Auckland", "Antarctica/McMurdo Antarctica/South_Pole NZ"),
     ("Newfoundland Standard Time", "America/St_Johns", "Canada/Newfoundland"),
     ("Norfolk Standard Time", "Pacific/Norfolk", ""),
@@ -207,8 +208,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("Turkey Standard Time", "Europe/Istanbul", "Asia/Istanbul Turkey"),
     ("Turks And Caicos Standard Time", "America/Grand_Turk", ""),
     ("Ulaanbaatar Standard Time", "Asia/Ulaanbaatar", "Asia/Choibalsan Asia/Ulan_Bator"),
-    ("US Eastern Standard Time", "America/Indianapolis",
-        "America/Fort_Wayne America/Indiana/Indianapolis America/Indiana/Marengo America/Indiana/Vevay"),
+    ("US Eastern Standard Time", "America/Indiana/Indianapolis",
+        "America/Fort_Wayne America/Indianapolis America/Indiana/Marengo America/Indiana/Vevay"),
     ("US Mountain Standard Time", "America/Phoenix",
         "America/Creston America/Dawson_Creek America/Fort_Nelson America/Hermosillo Etc/GMT+7 MST \
         US/Arizona"),
