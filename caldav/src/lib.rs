@@ -18,8 +18,10 @@
 //! # Ok::<(), caldav::Invalid>(())
 //! ```
 
+mod activesync;
 mod component;
 mod date;
+mod freebusy;
 mod itip;
 mod line;
 mod merge;
@@ -30,8 +32,10 @@ mod zone;
 
 use std::fmt;
 
+pub use activesync::AsRecurrence;
 pub use component::Component;
 pub use date::{Date, DateTime, LocalDateTime, Time};
+pub use freebusy::{Busy, BusyPeriod, FreeBusy};
 pub use itip::{Method, PartStat};
 pub use line::{ContentLine, Parameter};
 pub use object::{Limits, Object, TooLarge};

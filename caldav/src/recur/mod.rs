@@ -3,6 +3,7 @@
 mod days;
 mod rule;
 mod series;
+mod timing;
 mod walk;
 
 pub(crate) use days::{

@@ -3,13 +3,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use super::days::{local_of, wall_of, wall_of_day};
+use super::days::{wall_of, wall_of_day};
 use super::rule::{Rule, RuleEnd};
+use super::timing::{Form, Length, Timing};
 use super::walk::{Budget, DAY, Walk, Wall, day_of};
-use crate::{Component, ContentLine, DateTime, Invalid, Moment, Period, Zone, Zones};
+use crate::{Component, ContentLine, DateTime, Invalid, Moment, Zone, Zones};
 
 /// Rules of one component.
 const RULES_MAX: usize = 20;
+
+/// Dates of one component that are written one by one: added ones, and as many left out.
+const DATES_MAX: usize = 20_000;
+
+const TOO_MANY_DATES: Invalid = Invalid("there are too many dates of recurrence");
 
 /// A component with everything that has its UID: what recurs, and the instances that differ.
 ///
@@ -102,33 +108,6 @@ struct Override {
     timing: Timing,
 }
 
-#[derive(Debug)]
-struct Timing {
-    component: usize,
-    form: Form,
-    start: Wall,
-    length: Length,
-}
-
-/// How a component tells its times.
-#[derive(Clone, Debug)]
-enum Form {
-    Days,
-    Floating,
-    Utc,
-    /// With a zone that is known, or else as floating.
-    Zoned(String, Option<Zone>),
-}
-
-/// How long an instance is.
-#[derive(Clone, Copy, Debug)]
-enum Length {
-    /// DTEND: the same number of seconds for every instance. RFC 5545 §3.8.5.3.
-    Exact(i64),
-    /// DURATION: days of the calendar, then seconds.
-    Nominal(i64, i64),
-}
-
 impl Default for Bounds {
     fn default() -> Self {
         Self { instances: 10_000, steps: 500_000 }
@@ -177,7 +156,7 @@ impl Series {
             }
         }
         let reference = Zone::utc();
-        series.overrides.sort_by_cached_key(|o| instant(&o.id, zones, &reference));
+        series.overrides.sort_by_cached_key(|o| zones.instant(&o.id, &reference));
         Ok(series)
     }
 
@@ -444,15 +423,21 @@ impl Master {
         for line in component.lines_named("RDATE") {
             if line.parameter("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("PERIOD")) {
                 for period in line.periods()? {
-                    extra.push((Moment::At(period.start().clone()), length_of(&period, zones)));
+                    extra.push((Moment::At(period.start().clone()), Length::of(&period, zones)));
                 }
             } else {
                 extra.extend(line.moments()?.into_iter().map(|moment| (moment, timing.length)));
+            }
+            if extra.len() > DATES_MAX {
+                return Err(TOO_MANY_DATES);
             }
         }
         let mut excluded = Vec::new();
         for line in component.lines_named("EXDATE") {
             excluded.extend(line.moments()?);
+            if excluded.len() > DATES_MAX {
+                return Err(TOO_MANY_DATES);
+            }
         }
         let (rules, excluding) =
             (rules("RRULE").collect::<Result<_, _>>()?, rules("EXRULE").collect::<Result<_, _>>()?);
@@ -461,150 +446,5 @@ impl Master {
 
     fn recurs(&self) -> bool {
         !self.rules.is_empty() || !self.extra.is_empty()
-    }
-}
-
-impl Timing {
-    fn of(n: usize, component: &Component, zones: &Zones) -> Result<Self, Invalid> {
-        let end = component.line("DTEND").or_else(|| component.line("DUE"));
-        let start = component.line("DTSTART").or(end).ok_or(Invalid("a component has a start"))?.moment()?;
-        let form = Form::of(&start, zones);
-        let utc = Zone::utc();
-        let wall = form.wall(&start, zones, &utc);
-        let length = match (end, component.line("DURATION"), &start) {
-            (Some(end), _, Moment::Day(_)) => {
-                let days = i64::from(day_of(wall_of_day(end.moment()?.date())) - day_of(wall));
-                Length::Nominal(days.max(1), 0)
-            }
-            (Some(end), ..) => {
-                let end = end.moment()?;
-                Length::Exact(instant(&end, zones, &utc).saturating_sub(form.instant(wall, &utc)).max(0))
-            }
-            (None, Some(duration), Moment::Day(_)) => {
-                let duration = duration.duration()?;
-                Length::Nominal((i64::from(duration.days) + duration.seconds / DAY).max(1), 0)
-            }
-            (None, Some(duration), _) => {
-                let duration = duration.duration()?;
-                Length::Nominal(i64::from(duration.days.max(0)), duration.seconds.max(0))
-            }
-            (None, None, Moment::Day(_)) => Length::Nominal(1, 0),
-            (None, None, Moment::At(_)) => Length::Exact(0),
-        };
-        Ok(Self { component: n, form, start: wall, length })
-    }
-
-    fn instance(&self, start: Wall, length: Length, id: Option<Moment>, floating: &Zone) -> Instance {
-        let form = &self.form;
-        let begin = form.instant(start, floating);
-        let (end, end_wall) = match (length, form) {
-            (Length::Nominal(days, _), Form::Days) => {
-                let wall = start.saturating_add(days.saturating_mul(DAY));
-                (form.instant(wall, floating), wall)
-            }
-            (Length::Nominal(days, seconds), _) => {
-                let day = start.saturating_add(days.saturating_mul(DAY));
-                let end = form.instant(day, floating).saturating_add(seconds);
-                (end, form.wall_at(end, floating))
-            }
-            (Length::Exact(seconds), _) => {
-                let end = begin.saturating_add(seconds);
-                (end, form.wall_at(end, floating))
-            }
-        };
-        Instance {
-            start: begin,
-            end,
-            local_start: form.moment(start),
-            local_end: form.moment(end_wall),
-            recurrence_id: id,
-            component: self.component,
-        }
-    }
-}
-
-impl Length {
-    /// No instance is longer, in seconds.
-    fn most(self) -> i64 {
-        match self {
-            Self::Exact(seconds) => seconds,
-            Self::Nominal(days, seconds) => {
-                (days.saturating_add(1)).saturating_mul(DAY).saturating_add(seconds)
-            }
-        }
-    }
-}
-
-impl Form {
-    fn of(moment: &Moment, zones: &Zones) -> Self {
-        match moment {
-            Moment::Day(_) => Self::Days,
-            Moment::At(DateTime::Floating(_)) => Self::Floating,
-            Moment::At(DateTime::Utc(_)) => Self::Utc,
-            Moment::At(DateTime::Zoned { tzid, .. }) => Self::Zoned(tzid.clone(), zones.find(tzid)),
-        }
-    }
-
-    /// What a clock of this form shows at a moment of any form.
-    fn wall(&self, moment: &Moment, zones: &Zones, floating: &Zone) -> Wall {
-        match (self, moment) {
-            (_, Moment::Day(date)) => wall_of_day(*date),
-            (Self::Days, Moment::At(time)) => wall_of_day(time.local().date),
-            (Self::Floating, Moment::At(DateTime::Floating(local)))
-            | (Self::Utc, Moment::At(DateTime::Utc(local))) => wall_of(*local),
-            (Self::Zoned(own, _), Moment::At(DateTime::Zoned { local, tzid })) if own == tzid => {
-                wall_of(*local)
-            }
-            _ => self.wall_at(instant(moment, zones, floating), floating),
-        }
-    }
-
-    fn wall_at(&self, instant: i64, floating: &Zone) -> Wall {
-        match self {
-            Self::Utc => instant,
-            Self::Zoned(_, Some(zone)) => zone.wall(instant),
-            Self::Days | Self::Floating | Self::Zoned(_, None) => floating.wall(instant),
-        }
-    }
-
-    fn instant(&self, wall: Wall, floating: &Zone) -> i64 {
-        match self {
-            Self::Utc => wall,
-            Self::Zoned(_, Some(zone)) => zone.instant_of(wall),
-            Self::Days | Self::Floating | Self::Zoned(_, None) => floating.instant_of(wall),
-        }
-    }
-
-    fn moment(&self, wall: Wall) -> Moment {
-        let local = local_of(wall);
-        match self {
-            Self::Days => Moment::Day(local.date),
-            Self::Floating => Moment::At(DateTime::Floating(local)),
-            Self::Utc => Moment::At(DateTime::Utc(local)),
-            Self::Zoned(tzid, _) => Moment::At(DateTime::Zoned { local, tzid: tzid.clone() }),
-        }
-    }
-}
-
-fn instant(moment: &Moment, zones: &Zones, floating: &Zone) -> i64 {
-    match moment {
-        Moment::Day(date) => floating.instant_of(wall_of_day(*date)),
-        Moment::At(DateTime::Utc(local)) => wall_of(*local),
-        Moment::At(DateTime::Floating(local)) => floating.instant(*local),
-        Moment::At(DateTime::Zoned { local, tzid }) => match zones.find(tzid) {
-            Some(zone) => zone.instant(*local),
-            None => floating.instant(*local),
-        },
-    }
-}
-
-fn length_of(period: &Period, zones: &Zones) -> Length {
-    let utc = Zone::utc();
-    match period {
-        Period::Until(start, end) => {
-            let at = |time: &DateTime| instant(&Moment::At(time.clone()), zones, &utc);
-            Length::Exact(at(end).saturating_sub(at(start)).max(0))
-        }
-        Period::For(_, duration) => Length::Nominal(i64::from(duration.days.max(0)), duration.seconds.max(0)),
     }
 }

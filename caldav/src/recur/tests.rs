@@ -403,3 +403,16 @@ fn one_broken_event_leaves_the_others() {
     assert_eq!(all.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, false, true]);
     assert!(!all[2].as_ref().unwrap().recurs());
 }
+
+#[test]
+fn too_many_dates_are_refused() {
+    for name in ["RDATE", "EXDATE"] {
+        let dates = vec!["20260101T000000Z"; 1_000_000].join(",");
+        let text = format!(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101T000000Z\n{name}:{dates}\nEND:VEVENT\nEND:VCALENDAR\n"
+        );
+        let bounds = crate::Limits { bytes: 32 << 20, line: 32 << 20, ..crate::Limits::default() };
+        let object = Object::parse_within(text.as_bytes(), &bounds).unwrap();
+        assert!(Series::all(object.calendar().unwrap()).remove(0).is_err());
+    }
+}

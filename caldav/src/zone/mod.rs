@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, civil};
 
-use crate::recur::{Wall, local_of, wall_of};
-use crate::{Component, LocalDateTime};
+use crate::recur::{Wall, local_of, wall_of, wall_of_day};
+use crate::{Component, DateTime, LocalDateTime, Moment};
 pub use blob::{Switch, SwitchDay, TIME_ZONE_SIZE, TimeZoneBlob};
 use observance::Observances;
 pub use windows::{iana_of_windows, windows_of_iana};
@@ -66,6 +66,18 @@ impl Zones {
     /// The zone that a TZID stands for: as the object defines it, or else by a name that the world knows.
     pub fn find(&self, tzid: &str) -> Option<Zone> {
         self.0.get(tzid).cloned().or_else(|| Zone::named(tzid))
+    }
+
+    /// The instant of a moment. A day, a floating time and one of an unknown zone are by `floating`.
+    pub fn instant(&self, moment: &Moment, floating: &Zone) -> i64 {
+        match moment {
+            Moment::Day(date) => floating.instant_of(wall_of_day(*date)),
+            Moment::At(DateTime::Utc(local)) => wall_of(*local),
+            Moment::At(DateTime::Floating(local)) => floating.instant(*local),
+            Moment::At(DateTime::Zoned { local, tzid }) => {
+                self.find(tzid).as_ref().unwrap_or(floating).instant(*local)
+            }
+        }
     }
 }
 
