@@ -14,6 +14,8 @@ pub use series::{Bounds, Expansion, Instance, Series, Span};
 pub(crate) use walk::{Budget, Walk, Wall};
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -269,6 +269,19 @@ mod tests {
         assert_eq!(Zone::named("/x/y/America/Argentina/Salta").unwrap().name(), "America/Argentina/Salta");
     }
 
+    /// A rule whose day never comes was looked for year by year, for every question anew.
+    #[test]
+    fn rules_without_days_cost_nothing() {
+        let never = "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30\nRRULE:FREQ=YEARLY;BYYEARDAY=366;INTERVAL=3\n";
+        assert!(own(&NEW_YORK.replace("TZNAME:EST", never)).is_none());
+        let never = "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30\n".repeat(9);
+        let zone = own(&NEW_YORK.replace("TZNAME:EST\n", &never)).unwrap();
+        for day in 0..3000 {
+            zone.offset_at(4_000_000_000 + day * 8_640_000);
+        }
+        assert_eq!(zone.identify(2026).as_deref(), Some("America/New_York"));
+    }
+
     proptest! {
         #[test]
         fn a_definition_agrees_with_the_database(instant in 1_200_000_000..4_000_000_000_i64) {

@@ -9,8 +9,10 @@ use crate::{Component, Moment};
 const OBSERVANCES_MAX: usize = 500;
 /// Onsets of one zone that are written one by one.
 const ONSETS_MAX: usize = 5_000;
+/// Rules of one zone; each is asked for every change of offset.
+const RULES_MAX: usize = 100;
 /// Steps for one look at one rule: a year takes ten.
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 5_000;
 /// A little more than a year: how far from an instant an onset is looked for first.
 const NEAR: i64 = 400 * 86_400;
 
@@ -45,11 +47,12 @@ impl Observances {
     /// `None` for a definition that is broken, or has rules as no zone has them.
     pub(super) fn of(zone: &Component) -> Option<Self> {
         let mut all: Vec<Observance> = Vec::new();
-        let mut onsets = 0;
+        let (mut onsets, mut rules) = (0, 0);
         for component in zone.components().filter(|c| c.is("STANDARD") || c.is("DAYLIGHT")) {
             let observance = Observance::of(component)?;
             onsets += observance.onsets.len();
-            if all.len() == OBSERVANCES_MAX || onsets > ONSETS_MAX {
+            rules += observance.rules.len();
+            if all.len() == OBSERVANCES_MAX || onsets > ONSETS_MAX || rules > RULES_MAX {
                 return None;
             }
             all.push(observance);
@@ -114,7 +117,12 @@ impl Observance {
                     continue;
                 }
             };
-            rules.push((rule, until));
+            // One that never has an onset after DTSTART would be looked for in vain each time.
+            let mut budget = Budget::new(STEPS);
+            let mut walk = Walk::new(&rule, start, i64::MAX, start, &mut budget);
+            if walk.next(&mut budget).and_then(|_| walk.next(&mut budget)).is_some() {
+                rules.push((rule, until));
+            }
         }
         onsets.sort_unstable();
         Some(Self { from, to, start, onsets, rules })
@@ -133,15 +141,16 @@ impl Observance {
             return None;
         }
         let mut back = NEAR;
+        let mut budget = Budget::new(STEPS);
         loop {
             let from = to.saturating_sub(back);
-            let mut budget = Budget::new(STEPS);
             let mut walk = Walk::new(rule, self.start, to, from, &mut budget);
             let mut last = None;
             while let Some(wall) = walk.next(&mut budget) {
                 last = Some(wall);
             }
-            if last.is_some() || from <= self.start {
+            // A rule that has had no onset for hundreds of years has none.
+            if last.is_some() || from <= self.start || budget.exhausted {
                 return last.map(|wall| wall - i64::from(self.from));
             }
             back = back.saturating_mul(4);
@@ -162,9 +171,11 @@ impl Observance {
     }
 }
 
-/// Rules that say more than some days of a year and one time of day belong to no zone.
+/// Rules that say more than some days of a month and one time of day belong to no zone.
 fn is_excessive(rule: &Rule) -> bool {
     rule.frequency < Frequency::Monthly
+        || !rule.by_week_no.is_empty()
+        || !rule.by_year_day.is_empty()
         || rule.by_hour.len() > 1
         || rule.by_minute.len() > 1
         || rule.by_second.len() > 1
