@@ -46,13 +46,16 @@ impl Component {
             at.entry(key(line)).or_insert(n);
             named.entry(line.name().to_ascii_uppercase()).or_default().push(n);
         }
+        let mut times_shown: HashMap<String, usize> = HashMap::new();
+        for line in shown.lines() {
+            *times_shown.entry(line.name().to_ascii_uppercase()).or_default() += 1;
+        }
         // The stored line that a shown one stands for: the same, or the only one of its name.
         let stored = |line: &ContentLine| {
-            let only = || named.get(&line.name().to_ascii_uppercase()).filter(|all| all.len() == 1);
-            let once = shown.lines_named(line.name()).nth(1).is_none() && !is_by_address(line);
-            at.get(&key(line))
-                .copied()
-                .or_else(|| only().filter(|_| once).and_then(|all| all.first().copied()))
+            let name = line.name().to_ascii_uppercase();
+            let once = times_shown.get(&name) == Some(&1) && !is_by_address(line);
+            let only = || named.get(&name).filter(|all| once && all.len() == 1)?.first().copied();
+            at.get(&key(line)).copied().or_else(only)
         };
         let mut edits: HashMap<usize, (&ContentLine, &ContentLine)> = HashMap::new();
         let mut gone: HashSet<usize> = HashSet::new();
@@ -268,6 +271,14 @@ mod tests {
             stored.replace("X-B=1:2", "X-B=1:3")
         );
         assert_eq!(merged(stored, shown, "TEL;TYPE=work:2\nX:1\nX:1\n"), "TEL;TYPE=work;X-B=1:2\nX:1\nX:1\n");
+    }
+
+    #[test]
+    fn many_changes_take_time_in_proportion() {
+        let lines =
+            |from: usize| (from..from + 9000).map(|n| format!("X-{}:{n}\n", n % 2)).collect::<String>();
+        assert_eq!(merged(&lines(0), &lines(0), &lines(9000)), lines(9000));
+        assert_eq!(merged(&lines(0), &lines(0), ""), "");
     }
 
     fn lines() -> impl Strategy<Value = String> {
