@@ -4,7 +4,7 @@
 //! what it was shown and what it sent is its will; everything else in the stored object stays, also what
 //! was never shown: X- properties, parameters of attendees, alarms, time zones.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::{Component, ContentLine, Object};
 
@@ -40,10 +40,10 @@ impl Component {
 
     fn merge_lines(&mut self, shown: &Self, sent: &Self) {
         let changes = line_changes(shown, sent);
-        let mut at: HashMap<String, usize> = HashMap::new();
+        let mut at: HashMap<String, VecDeque<usize>> = HashMap::new();
         let mut named: HashMap<String, Vec<usize>> = HashMap::new();
         for (n, line) in self.lines().enumerate() {
-            at.entry(key(line)).or_insert(n);
+            at.entry(key(line)).or_default().push_back(n);
             named.entry(line.name().to_ascii_uppercase()).or_default().push(n);
         }
         let mut times_shown: HashMap<String, usize> = HashMap::new();
@@ -51,17 +51,18 @@ impl Component {
             *times_shown.entry(line.name().to_ascii_uppercase()).or_default() += 1;
         }
         // The stored line that a shown one stands for: the same, or the only one of its name.
-        let stored = |line: &ContentLine| {
+        // Of several equal ones each is taken once.
+        let stored = |at: &mut HashMap<String, VecDeque<usize>>, line: &ContentLine| {
             let name = line.name().to_ascii_uppercase();
             let once = times_shown.get(&name) == Some(&1) && !is_by_address(line);
             let only = || named.get(&name).filter(|all| once && all.len() == 1)?.first().copied();
-            at.get(&key(line)).copied().or_else(only)
+            at.get_mut(&key(line)).and_then(VecDeque::pop_front).or_else(only)
         };
         let mut edits: HashMap<usize, (&ContentLine, &ContentLine)> = HashMap::new();
         let mut gone: HashSet<usize> = HashSet::new();
         let mut new: Vec<&ContentLine> = Vec::new();
         for (before, after) in changes {
-            match (before, after, before.and_then(&stored)) {
+            match (before, after, before.and_then(|line| stored(&mut at, line))) {
                 (Some(before), Some(after), Some(n)) => {
                     edits.insert(n, (before, after));
                 }
@@ -69,9 +70,9 @@ impl Component {
                     gone.insert(n);
                 }
                 (Some(_), None, None) | (None, None, _) => {}
-                (_, Some(after), _) => match at.get(&key(after)) {
+                (_, Some(after), _) => match at.get_mut(&key(after)).and_then(VecDeque::pop_front) {
                     // Somebody else added it, too.
-                    Some(n) => drop(edits.insert(*n, (after, after))),
+                    Some(n) => drop(edits.insert(n, (after, after))),
                     None => new.push(after),
                 },
             }
@@ -271,6 +272,8 @@ mod tests {
             stored.replace("X-B=1:2", "X-B=1:3")
         );
         assert_eq!(merged(stored, shown, "TEL;TYPE=work:2\nX:1\nX:1\n"), "TEL;TYPE=work;X-B=1:2\nX:1\nX:1\n");
+        assert_eq!(merged("X:1\nX:1\nX:2\n", "X:1\nX:1\n", ""), "X:2\n");
+        assert_eq!(merged("X:1\nX:1\nX:2\n", "X:1\nX:1\n", "X:1\n"), "X:1\nX:2\n");
     }
 
     #[test]
