@@ -49,6 +49,8 @@ pub enum DateTime {
 }
 
 impl Date {
+    pub(crate) const EPOCH: Self = Self { year: 1970, month: 1, day: 1 };
+
     /// A day.
     ///
     /// # Errors
@@ -77,6 +79,9 @@ impl Date {
 }
 
 impl Time {
+    /// The first second of a day.
+    pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0 };
+
     /// A time of day; the second 60 is a leap second.
     ///
     /// # Errors

@@ -1,8 +1,7 @@
 //! iCalendar as data: the words and values that calendars, phones and invitations share.
 //!
-//! So far this crate has the types that others are built of: content lines and components as they stand
-//! in an object of RFC 5545, its dates and times, and the words of scheduling (RFC 5546). Each is valid
-//! once it is made, and its `Display` is what stands on the wire. No store, no sockets, no clock.
+//! An [`Object`] is what a client stored, kept byte for byte; [`Component`]s and [`ContentLine`]s are the
+//! views of it and what new ones are built of. No store, no sockets, no clock: times are passed in.
 //!
 //! ```
 //! use caldav::{Component, ContentLine, Date};
@@ -19,17 +18,32 @@
 //! # Ok::<(), caldav::Invalid>(())
 //! ```
 
+mod activesync;
 mod component;
 mod date;
+mod freebusy;
 mod itip;
 mod line;
+mod merge;
+mod object;
+mod recur;
+mod value;
+mod zone;
 
 use std::fmt;
 
+pub use activesync::AsRecurrence;
 pub use component::Component;
 pub use date::{Date, DateTime, LocalDateTime, Time};
+pub use freebusy::{Busy, BusyPeriod, FreeBusy};
 pub use itip::{Method, PartStat};
 pub use line::{ContentLine, Parameter};
+pub use object::{Limits, Object, TooLarge};
+pub use recur::{Bounds, ByDay, Expansion, Frequency, Instance, Rule, RuleEnd, Series, Skip, Span, Weekday};
+pub use value::{Duration, Moment, Period};
+pub use zone::{
+    Switch, SwitchDay, TIME_ZONE_SIZE, TimeZoneBlob, Zone, Zones, iana_of_windows, windows_of_iana,
+};
 
 /// Something that cannot stand in an iCalendar object; says what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
