@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::line::is_token;
+use crate::object::goes_on;
 use crate::{ContentLine, Invalid};
 
 /// A component: its properties and the components within it, in their order.
@@ -187,29 +188,26 @@ impl Component {
         self.end = End::Read(end);
     }
 
-    pub(crate) fn write(&self, eol: &str, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Out<'_>) {
         match &self.begin {
-            Some(begin) => put(begin, eol, out),
-            None => put(format!("BEGIN:{}{eol}", self.name).as_bytes(), eol, out),
+            Some(begin) => out.put(begin),
+            None => out.put(format!("BEGIN:{}{}", self.name, out.eol).as_bytes()),
         }
-        self.write_items(eol, out);
+        self.write_items(out);
         match &self.end {
-            End::Made => put(format!("END:{}{eol}", self.name).as_bytes(), eol, out),
-            End::Read(end) => put(end, eol, out),
+            End::Made => out.put(format!("END:{}{}", self.name, out.eol).as_bytes()),
+            End::Read(end) => out.put(end),
             End::Missing => {}
         }
     }
 
-    pub(crate) fn write_items(&self, eol: &str, out: &mut Vec<u8>) {
+    pub(crate) fn write_items(&self, out: &mut Out<'_>) {
         // Whoever builds components bounds their depth, and so does the parser.
         for item in &self.items {
             match item {
-                Item::Line(line) => {
-                    put(b"", eol, out);
-                    line.write(eol, out);
-                }
-                Item::Component(component) => component.write(eol, out),
-                Item::Opaque(line) => put(line, eol, out),
+                Item::Line(line) => out.line(|eol, out| line.write(eol, out)),
+                Item::Component(component) => component.write(out),
+                Item::Opaque(line) => out.put(line),
             }
         }
     }
@@ -241,18 +239,40 @@ impl Eq for Component {}
 
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Vec::new();
-        self.write("\r\n", &mut out);
-        f.write_str(&String::from_utf8_lossy(&out))
+        let mut out = Out::new("\r\n");
+        self.write(&mut out);
+        f.write_str(&String::from_utf8_lossy(&out.bytes))
     }
 }
 
-/// Adds bytes, after a line end where the line before has none: it was the last one when it was read.
-fn put(bytes: &[u8], eol: &str, out: &mut Vec<u8>) {
-    if out.last().is_some_and(|b| *b != b'\n') {
-        out.extend_from_slice(eol.as_bytes());
+/// An object that is being written.
+pub(crate) struct Out<'e> {
+    pub(crate) bytes: Vec<u8>,
+    eol: &'e str,
+    /// The last line would take what follows for its own.
+    goes_on: bool,
+}
+
+impl<'e> Out<'e> {
+    pub(crate) fn new(eol: &'e str) -> Self {
+        Self { bytes: Vec::new(), eol, goes_on: false }
     }
-    out.extend_from_slice(bytes);
+
+    /// Adds a logical line.
+    fn put(&mut self, line: &[u8]) {
+        self.line(|_, out| out.extend_from_slice(line));
+    }
+
+    /// Adds a logical line, after a line end where the line before lacks one: it was the last one when it was
+    /// read.
+    fn line(&mut self, write: impl FnOnce(&str, &mut Vec<u8>)) {
+        if self.goes_on || self.bytes.last().is_some_and(|b| *b != b'\n') {
+            self.bytes.extend_from_slice(self.eol.as_bytes());
+        }
+        let from = self.bytes.len();
+        write(self.eol, &mut self.bytes);
+        self.goes_on = self.bytes.get(from..).is_some_and(goes_on);
+    }
 }
 
 /// Parameters that say how the value is written, or what else says the same.

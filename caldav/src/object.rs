@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::component::Item;
+use crate::component::{Item, Out};
 use crate::{Component, ContentLine};
 
 /// What a client stored: one or more components, and whatever else stood between them.
@@ -109,9 +109,9 @@ impl Object {
 
     /// The bytes: those that were read, but for what has been changed.
     pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.root.write_items(self.eol, &mut out);
-        out
+        let mut out = Out::new(self.eol);
+        self.root.write_items(&mut out);
+        out.bytes
     }
 
     /// The outermost components.
@@ -267,6 +267,12 @@ fn logical_line(bytes: &[u8]) -> usize {
         }
         return end;
     }
+}
+
+/// Whether a logical line would go on with whatever stood behind it.
+pub(crate) fn goes_on(line: &[u8]) -> bool {
+    let text = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n"));
+    text.is_some_and(|text| text.ends_with(b"=") && is_quoted_printable(text))
 }
 
 fn is_quoted_printable(line: &[u8]) -> bool {

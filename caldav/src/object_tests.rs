@@ -108,6 +108,22 @@ fn large_objects_take_time_in_proportion() {
     }
 }
 
+/// A last line that would take the next for its own does not get one.
+#[test]
+fn what_is_added_stands_on_its_own() {
+    let cut = b"BEGIN:VCARD\nX;ENCODING=QUOTED-PRINTABLE:a=\n";
+    let mut object = Object::parse(cut).unwrap();
+    assert_eq!(object.write(), cut);
+    object.card_mut().unwrap().set(ContentLine::new("X-NEW", "b").unwrap());
+    let again = Object::parse(&object.write()).unwrap();
+    assert_eq!(again.card().unwrap().line("X-NEW").unwrap().value(), "b");
+    // Base64 ends like that as well, and is whole.
+    let whole = b"BEGIN:VCARD\nPHOTO;ENCODING=b:YQ==\nEND:VCARD\n";
+    let mut object = Object::parse(whole).unwrap();
+    object.card_mut().unwrap().set(ContentLine::new("X-NEW", "b").unwrap());
+    assert_eq!(object.write(), b"BEGIN:VCARD\nPHOTO;ENCODING=b:YQ==\nX-NEW:b\nEND:VCARD\n");
+}
+
 /// Pieces that objects are made of, and what breaks them.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![

@@ -398,6 +398,10 @@ mod tests {
         assert!(matches!(morocco.standard_date.unwrap().day, SwitchDay::Once(2023, _)));
         assert_eq!(morocco.find(2023, None).unwrap().name(), "Africa/Casablanca");
         assert_eq!(TimeZoneBlob::parse(&morocco.write()).unwrap(), morocco);
+        // It changed in the first hour of the year after.
+        let sao_tome = blob("Africa/Sao_Tome", 1_500_000_000);
+        assert_eq!((sao_tome.bias, sao_tome.standard_date), (0, None));
+        assert_eq!(sao_tome.find(2017, Some("Africa/Sao_Tome")).unwrap().name(), "Africa/Sao_Tome");
         // Half an hour of summer, and the south.
         let lord_howe = blob("Australia/Lord_Howe", SUMMER_2026);
         assert_eq!((lord_howe.bias, lord_howe.daylight_bias), (-630, -30));

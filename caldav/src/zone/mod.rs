@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, civil};
 
 use crate::recur::{Wall, local_of, wall_of, wall_of_day};
 use crate::{Component, DateTime, LocalDateTime, Moment};
@@ -161,15 +161,13 @@ impl Zone {
         candidates.find(|zone| zone.agrees(self, year)).map(|zone| zone.name().to_owned())
     }
 
-    /// True when both show the same at every hour of a year that is the first after a change somewhere.
+    /// True when both show the same at every quarter of an hour of a year, in UTC.
     pub(crate) fn agrees(&self, other: &Self, year: i16) -> bool {
-        let first =
-            civil::Date::new(year, 1, 1).ok().and_then(|date| TimeZone::UTC.to_timestamp(date.into()).ok());
-        let Some(first) = first.map(Timestamp::as_second) else { return false };
+        let (first, end) = (shape::year_start(year.into()), shape::year_start(i32::from(year) + 1));
         // Days first: most zones differ on the first of them.
         let same = |instant: i64| self.offset_at(instant) == other.offset_at(instant);
         let changes = |day: i64| self.offset_at(day) != self.offset_at(day + 86_400);
-        let mut days = (0..366).map(|day| first + day * 86_400);
+        let mut days = (first..end).step_by(86_400);
         days.clone().all(same) && days.all(|day| !changes(day) || (0..96).all(|n| same(day + n * 900)))
     }
 
