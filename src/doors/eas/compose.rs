@@ -100,7 +100,7 @@ impl Request {
         }
         if let Some(account) = request.text_of(tags::ACCOUNT_ID)
             && !account.is_empty()
-            && account != session.account.id.0.to_string()
+            && account != session.login.account.id.0.to_string()
         {
             return Err(Status::InvalidAccountId.into());
         }
@@ -162,7 +162,7 @@ impl Request {
         let now = session.eas.mailbox.clock().now();
         let noted = original.map(|(original, mode)| noted(&original, mode, outgoing.recipients, now));
         let (eas, acting) = (session.eas.clone(), session.acting());
-        let devices = device_row(Table::SentClientId, session.account.id.0, &session.query.device_id);
+        let devices = device_row(Table::SentClientId, session.login.account.id.0, &session.query.device_id);
         let sent = session.eas.mailbox.store().write_async(move |tx| {
             if let Some(client_id) = &self.client_id {
                 let used = client_id.used(&*tx)?;
@@ -244,7 +244,7 @@ impl ClientId {
     fn new(session: &Session, id: &str, request: &Element<'_>) -> Self {
         let name = digest(&SHA256, id.as_bytes());
         let row = Key::of(Table::SentClientId)
-            .u64(session.account.id.0)
+            .u64(session.login.account.id.0)
             .text(&session.query.device_id)
             .raw(name.as_ref())
             .done();

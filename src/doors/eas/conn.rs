@@ -210,8 +210,6 @@ async fn handle(
     let (command, key) = (head.query.command, head.key);
     let session = Session {
         eas: eas.clone(),
-        account: login.account.clone(),
-        domain: login.domain.clone(),
         login,
         device: Origin(device.number),
         registered: device,
@@ -239,7 +237,7 @@ async fn handle(
     }
     let is_beginning = command == Command::FolderSync
         && request.as_ref().and_then(|r| r.text_of(folderhierarchy::SYNC_KEY)) == Some("0");
-    let waits = caught(command, async { Waits::read(&session, request.as_ref()) }).await?;
+    let waits = caught(command, async { Parkable::read(&session, request.as_ref()) }).await?;
     if let Some(waits) = waits {
         drop(request);
         drop(body);
@@ -252,12 +250,12 @@ async fn handle(
 }
 
 /// What a command asks that may wait for most of an hour. It keeps neither body nor document meanwhile.
-enum Waits {
+enum Parkable {
     Sync(cmd::sync::Request),
     Ping(cmd::ping::Request),
 }
 
-impl Waits {
+impl Parkable {
     /// `None` for all other commands.
     fn read(session: &Session, request: Option<&Element<'_>>) -> Result<Option<Self>, Failure> {
         Ok(match session.query.command {

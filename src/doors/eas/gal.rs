@@ -11,7 +11,7 @@ pub(super) const FOUND_MAX: usize = 100;
 
 /// The entries of the account's own domain that a question finds, at most `most`.
 pub(super) fn find(session: &Session, query: &str, most: usize) -> Result<Vec<GalEntry>, Failure> {
-    Ok(session.eas.directory.search_gal(&[session.domain.id], query, most.min(FOUND_MAX))?)
+    Ok(session.eas.directory.search_gal(&[session.login.domain.id], query, most.min(FOUND_MAX))?)
 }
 
 /// The properties of an entry; those it lacks are left out. With `picture` it says that there is none.

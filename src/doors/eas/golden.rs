@@ -152,7 +152,7 @@ fn forget_states(
     session: &Session,
 ) -> impl FnOnce(&mut crate::store::Tx<'_>) -> Result<(), crate::store::Error> + Send + use<> {
     use crate::store::keys::{Key, Table};
-    let rows = Key::of(Table::CollectionState).u64(session.account.id.0).range();
+    let rows = Key::of(Table::CollectionState).u64(session.login.account.id.0).range();
     move |tx| {
         use crate::store::Read;
         let mut keys = Vec::new();

@@ -39,7 +39,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Makes a message ready. Nothing is kept of it unless [`Outgoing::place`] commits.
     pub(super) async fn prepare(session: &Session, mime: Bytes) -> Result<Self, Failure> {
-        let (eas, account, mime_len) = (session.eas.clone(), session.account.clone(), mime.len());
+        let (eas, account, mime_len) = (session.eas.clone(), session.login.account.clone(), mime.len());
         let work = move || compose(&eas, &account, &mime);
         let composed = blocking(&session.eas, mime_len, work).await?;
         let Composed { message, sent, sender, recipients } = composed;
@@ -53,12 +53,15 @@ impl Outgoing {
             envelope: Envelope { sender: Some(sender), smtputf8, ..Envelope::default() },
             recipients: located.collect::<Result<_, _>>()?,
             trace: Trace { via: None, with: WITH.to_owned() },
-            submitter: Some(Submitter { account: session.account.id.0, domain: session.domain.id.0 }),
+            submitter: Some(Submitter {
+                account: session.login.account.id.0,
+                domain: session.login.domain.id.0,
+            }),
             answers: Answers::One,
             body: message,
         };
         let prepared = session.eas.delivery.prepare(incoming).await?;
-        let (eas, domain) = (session.eas.clone(), session.domain.id.0);
+        let (eas, domain) = (session.eas.clone(), session.login.domain.id.0);
         let size = sent.len();
         let work = move || kept(&eas, domain, sent, Flags::SEEN);
         let sent = blocking(&session.eas, size, work).await?;

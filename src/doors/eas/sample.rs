@@ -69,8 +69,6 @@ impl Sample {
             connection: None,
             eas: self.eas.clone(),
             login: self.login.clone(),
-            account: self.account.clone(),
-            domain: self.domain.clone(),
             device: Origin(77),
             registered: Device::new(
                 &Came { id: "phone1", device_type: "SmartPhone", user_agent: "", version: "16.1" },

@@ -16,7 +16,7 @@ use crate::clock::instant;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::directory::device::{self, Device, PolicyDigest};
-use crate::directory::{Account, Directory, Domain, Login};
+use crate::directory::{Directory, Login};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::{self, Metrics};
 use crate::net::{ConnectionId, Shutdown};
@@ -131,12 +131,8 @@ impl Eas {
 pub struct Session {
     /// What the door stands on.
     pub eas: Arc<Eas>,
-    /// The login, to see that it still holds.
+    /// Who is logged in, and how: to see that it still holds.
     pub login: Login,
-    /// Who is logged in.
-    pub account: Account,
-    /// The account's domain.
-    pub domain: Domain,
     /// The device's number in the store, drawn when it was first seen; [`Origin::OTHER`] for a probe,
     /// of which nothing is kept.
     pub device: Origin,
@@ -173,12 +169,12 @@ impl Drop for Waits {
 impl Session {
     /// Whose folders the account's own are.
     pub fn owner(&self) -> OwnerId {
-        OwnerId(self.account.id.0)
+        OwnerId(self.login.account.id.0)
     }
 
     /// The account as it acts.
     pub fn acting(&self) -> Acting {
-        Acting::account(self.account.id.0)
+        Acting::account(self.login.account.id.0)
     }
 
     /// True from this version on.
@@ -199,7 +195,7 @@ impl Session {
             return Ok(true);
         }
         let read = self.eas.mailbox.store().read()?;
-        let device = device::device(&read, self.account.id, &self.query.device_id)?;
+        let device = device::device(&read, self.login.account.id, &self.query.device_id)?;
         // One that was forgotten begins anew.
         Ok(device.is_none_or(|device| device.blocked || device.wipe_due().is_some()))
     }

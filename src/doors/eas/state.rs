@@ -22,7 +22,7 @@ pub(super) fn device_row(table: Table, account: u64, device_id: &str) -> Vec<u8>
 /// The key of a device's state of a folder.
 pub(super) fn collection_row(session: &Session, folder: FolderId) -> Vec<u8> {
     Key::of(Table::CollectionState)
-        .u64(session.account.id.0)
+        .u64(session.login.account.id.0)
         .text(&session.query.device_id)
         .u64(folder.0)
         .done()

@@ -120,7 +120,7 @@ impl Tree {
     pub(super) async fn read(session: &Session, key: &str) -> Result<Option<Self>, Failure> {
         let eas = session.eas.clone();
         let (acting, owner, version) = (session.acting(), session.owner(), session.version);
-        let row = device_row(Table::HierarchyState, session.account.id.0, &session.query.device_id);
+        let row = device_row(Table::HierarchyState, session.login.account.id.0, &session.query.device_id);
         let key = key.to_owned();
         session.eas.blocking(move || Self::read_now(&eas, acting, owner, version, row, &key)).await
     }
@@ -171,7 +171,7 @@ impl Tree {
 /// Whether a FolderSync would tell the device anything, as its latest answer left it. One that never asked
 /// has nothing to hear.
 pub(in crate::doors::eas) fn would_tell(session: &Session, view: &View) -> Result<bool, Failure> {
-    let row = device_row(Table::HierarchyState, session.account.id.0, &session.query.device_id);
+    let row = device_row(Table::HierarchyState, session.login.account.id.0, &session.query.device_id);
     let Some(bytes) = view.reader().get(&row)? else { return Ok(false) };
     match state::decode::<Hierarchy>(&bytes) {
         Ok(state) if state.is_of(session.eas.mailbox.store().epoch()?) => {

@@ -81,7 +81,7 @@ impl Outcome {
 }
 
 fn remembered(session: &Session) -> Vec<u8> {
-    device_row(Table::RememberedPing, session.account.id.0, &session.query.device_id)
+    device_row(Table::RememberedPing, session.login.account.id.0, &session.query.device_id)
 }
 
 /// Reads a request; what it leaves out is as in the device's last one. Nothing of its document is needed any

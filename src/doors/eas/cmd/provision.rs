@@ -95,7 +95,7 @@ pub(in crate::doors::eas) async fn run(
 
 /// Decides over the device's present row and stores what follows before anyone hears of it.
 async fn decided(session: &Session, asked: Asked, given: Given) -> Result<Outcome, Failure> {
-    let (account, id) = (session.account.id, session.registered.id.clone());
+    let (account, id) = (session.login.account.id, session.registered.id.clone());
     let write = session.eas.mailbox.store().shrink_async(move |tx| {
         device::update(tx, account, &id, |device| Ok::<_, directory::Error>(decide(device, &asked, &given)))
     });

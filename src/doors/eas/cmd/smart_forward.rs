@@ -95,7 +95,7 @@ fn written(session: &Session, original: &Original, words: &Words<'_>) -> Result<
             .build();
     let content = without_fields(&content, |name| !is_content(name));
     let fields = [
-        from_field(&session.account),
+        from_field(&session.login.account),
         address_field("To", &words.to),
         text_field("Subject", &format!("Fwd: {subject}")),
     ];

@@ -273,7 +273,7 @@ async fn a_full_mailbox_keeps_no_copy_and_sends_nothing() {
 async fn only_so_many_ids_are_remembered() {
     let sample = Sample::new().await;
     let session = sample.session(Version::V14_1);
-    let devices = device_row(Table::SentClientId, session.account.id.0, &session.query.device_id);
+    let devices = device_row(Table::SentClientId, session.login.account.id.0, &session.query.device_id);
     let store = sample.eas.mailbox.store().clone();
     let keep = |n: i64, now: Millis| {
         let (devices, session) = (devices.clone(), &session);
@@ -303,7 +303,7 @@ async fn nothing_is_sent_twice_after_a_clock_went_back() {
     let sample = Sample::new().await;
     let session = sample.session(Version::V14_1);
     let later = sample.eas.mailbox.clock().now() + 1_000;
-    let device = device_row(Table::SentClientId, session.account.id.0, &session.query.device_id);
+    let device = device_row(Table::SentClientId, session.login.account.id.0, &session.query.device_id);
     let fill = sample.eas.mailbox.store().write_async(move |tx| {
         for n in 0..REMEMBERED_MAX {
             let key = [device.clone(), format!("old {n}").into_bytes()].concat();

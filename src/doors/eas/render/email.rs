@@ -203,7 +203,7 @@ impl<'v> Renderer<'v> {
         }
         let named =
             record.envelope.to.iter().chain(&record.envelope.cc).filter_map(message::Address::address);
-        let own: Vec<String> = self.session.account.addresses().map(|own| own.folded()).collect();
+        let own: Vec<String> = self.session.login.account.addresses().map(|own| own.folded()).collect();
         !named.map(|named| without_detail(&named)).any(|named| own.contains(&named))
     }
 }

@@ -96,7 +96,7 @@ fn user(session: &Session, property: &Element<'_>) -> Element<'static> {
     if !property.has(tags::GET) {
         return status_of(property.tag(), PROTOCOL);
     }
-    let account = &session.account;
+    let account = &session.login.account;
     let mut addresses = Element::new(tags::EMAIL_ADDRESSES)
         .with_all(account.addresses().map(|address| Element::leaf(tags::SMTP_ADDRESS, address.to_string())));
     let get = if session.at_least(Version::V14_1) {
@@ -123,7 +123,7 @@ async fn update(session: &Session, change: impl FnOnce(&mut Device) + Send + 'st
     if session.is_probe() {
         return Ok(());
     }
-    let (account, id) = (session.account.id, session.registered.id.clone());
+    let (account, id) = (session.login.account.id, session.registered.id.clone());
     let write = session.eas.mailbox.store().write_async(move |tx| {
         device::update(tx, account, &id, |device| {
             change(device);

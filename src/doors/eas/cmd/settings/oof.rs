@@ -27,7 +27,7 @@ fn get(session: &Session, asked: &Element<'_>) -> Result<Element<'static>, Failu
         return Ok(status_of(tags::OOF, PROTOCOL));
     };
     let found: Option<OutOfOffice> =
-        session.eas.directory.setting(session.account.id, OutOfOffice::SETTING)?;
+        session.eas.directory.setting(session.login.account.id, OutOfOffice::SETTING)?;
     Ok(status_of(tags::OOF, OK).with(told(&found.unwrap_or_default(), html)))
 }
 
@@ -68,7 +68,7 @@ async fn set(session: &Session, asked: &Element<'_>) -> Result<Element<'static>,
         Ok(change) => change,
         Err(status) => return Ok(status_of(tags::OOF, status)),
     };
-    let (account, now) = (session.account.id, session.eas.mailbox.clock().now());
+    let (account, now) = (session.login.account.id, session.eas.mailbox.clock().now());
     let write = session.eas.mailbox.store().write_async(move |tx| {
         let mut oof: OutOfOffice = setting(tx, account, OutOfOffice::SETTING)?.unwrap_or_default();
         change.apply(&mut oof, now);

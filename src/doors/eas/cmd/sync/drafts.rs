@@ -201,7 +201,8 @@ async fn write(
     send: bool,
 ) -> Result<Result<Written, u16>, Failure> {
     let made_from = stored.as_ref().map(|stored| stored.body);
-    let (eas, account, domain) = (session.eas.clone(), session.account.clone(), session.domain.id.0);
+    let (eas, account, domain) =
+        (session.eas.clone(), session.login.account.clone(), session.login.domain.id.0);
     let unique = unique()?;
     // What a client sends along may be large as well.
     let size = stored.as_ref().map_or(0, |stored| stored.message.len()).saturating_add(changes.size());
