@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use super::Imap;
-use super::cmd::{capability, fetch, idle, list, login, search, select, status};
+use super::cmd::{
+    acl, capability, compress, fetch, folder, idle, list, login, quota, search, select, sort, status, thread,
+};
+use super::deflate::Compressors;
 use super::grammar::{self, Command, Refused, Request};
 use super::out::Out;
 use super::reply::{Answer, Code, Stop};
@@ -56,6 +59,7 @@ pub(super) struct Session {
     pub(super) peer: Peer,
     pub(super) services: Arc<Services>,
     pub(super) room: Room,
+    compressors: Compressors,
     pub(super) state: State,
     pub(super) enabled: Enabled,
     pub(super) refused_logins: u32,
@@ -82,6 +86,7 @@ impl Session {
             peer,
             services: imap.services.clone(),
             room: imap.room.clone(),
+            compressors: imap.compressors.clone(),
             state: State::NotAuthenticated,
             enabled: Enabled::default(),
             refused_logins: 0,
@@ -178,6 +183,15 @@ impl Session {
                     return Ok(Next::End(End::Closed));
                 }
                 Command::StartTls => return self.start_tls(&tag).await,
+                Command::Compress => {
+                    let answer = compress::refusal(self)?;
+                    let begins = answer.is_none();
+                    self.answer(Some(&tag), answer.unwrap_or_else(compress::begun)).await?;
+                    if begins {
+                        self.wire.compress(self.compressors.clone());
+                    }
+                    return Ok(Next::Go);
+                }
                 command => match self.execute(&tag, command).await {
                     Ok(answer) | Err(Stop::Answer(answer)) => answer,
                     Err(stop) => return Err(stop),
@@ -207,10 +221,18 @@ impl Session {
             | Command::Status { .. }
             | Command::Select { .. }
             | Command::Idle
+            | Command::Folder(_)
+            | Command::Acl(_)
+            | Command::Quota(_)
+            | Command::Compress
             | Command::Write(_) => (logged_in, "log in first"),
-            Command::Close | Command::Unselect | Command::Check | Command::Fetch(_) | Command::Search(_) => {
-                (selected, "no mailbox is selected")
-            }
+            Command::Close
+            | Command::Unselect
+            | Command::Check
+            | Command::Fetch(_)
+            | Command::Search(_)
+            | Command::Sort(_)
+            | Command::Thread(_) => (selected, "no mailbox is selected"),
         };
         (!wants).then(|| Answer::bad(text))
     }
@@ -238,9 +260,14 @@ impl Session {
             Command::Idle => idle::idle(self).await,
             Command::Fetch(asked) => Box::pin(fetch::fetch(self, asked)).await,
             Command::Search(asked) => Box::pin(search::search(self, tag, asked)).await,
+            Command::Sort(asked) => Box::pin(sort::sort(self, tag, asked)).await,
+            Command::Thread(asked) => Box::pin(thread::thread(self, asked)).await,
+            Command::Folder(asked) => Box::pin(folder::folder(self, asked)).await,
+            Command::Acl(asked) => Box::pin(acl::acl(self, asked)).await,
+            Command::Quota(asked) => Box::pin(quota::quota(self, asked)).await,
             Command::Write(_) => Ok(read_only()),
-            // Both end the session, and are done where it ends.
-            Command::Logout | Command::StartTls => Ok(Answer::bad("not here")),
+            // They end the session or change its stream, and are done where that is.
+            Command::Logout | Command::StartTls | Command::Compress => Ok(Answer::bad("not here")),
         }
     }
 
@@ -302,6 +329,8 @@ fn updates(command: &Command) -> Updates {
         | Command::Unselect => Updates::None,
         Command::Fetch(fetch) if !fetch.by_uid => Updates::Numbers,
         Command::Search(search) if !search.by_uid => Updates::Numbers,
+        Command::Sort(sort) if !sort.by_uid => Updates::Numbers,
+        Command::Thread(thread) if !thread.by_uid => Updates::Numbers,
         Command::Write(grammar::Write::Store) => Updates::Numbers,
         _ => Updates::All,
     }

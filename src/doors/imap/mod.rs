@@ -8,6 +8,7 @@
 
 mod cmd;
 mod conn;
+mod deflate;
 mod fetch;
 mod grammar;
 mod name;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::net::Tls;
 use crate::services::Services;
+use deflate::Compressors;
 use room::{ROOM, Room};
 
 pub use conn::serve;
@@ -38,6 +40,7 @@ pub struct Imap {
     tls: Tls,
     /// For messages on their way to clients.
     room: Room,
+    compressors: Compressors,
 }
 
 impl Imap {
@@ -47,6 +50,11 @@ impl Imap {
     }
 
     fn with(services: &Arc<Services>, tls: &Tls, room: usize) -> Self {
-        Self { services: services.clone(), tls: tls.clone(), room: Room::new(room) }
+        Self {
+            services: services.clone(),
+            tls: tls.clone(),
+            room: Room::new(room),
+            compressors: Compressors::default(),
+        }
     }
 }

@@ -31,6 +31,7 @@ pub(super) enum Code {
     Cannot,
     /// What the server can do now.
     Capability(String),
+    CompressionActive,
     ExpungeIssued,
     Limit,
     NoPerm,
@@ -88,6 +89,7 @@ impl fmt::Display for Code {
             Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
             Self::Cannot => "CANNOT",
             Self::Capability(all) => return write!(f, "CAPABILITY {all}"),
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::Limit => "LIMIT",
             Self::NoPerm => "NOPERM",

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::deflate::{Compressors, Deflated};
 use super::grammar;
 use super::out::Out;
 use crate::net::Stream;
@@ -20,6 +21,7 @@ pub(super) struct Wire {
     input: Vec<u8>,
     /// What of the input was used.
     used: usize,
+    is_compressed: bool,
 }
 
 /// What came.
@@ -50,7 +52,18 @@ impl From<std::io::Error> for Ended {
 
 impl Wire {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, input: Vec::new(), used: 0 }
+        Self { stream, input: Vec::new(), used: 0, is_compressed: false }
+    }
+
+    /// Whether [`Self::compress`] was called.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
+    /// Goes on compressed in both directions. RFC 4978.
+    pub(super) fn compress(&mut self, compressors: Compressors) {
+        self.stream.layer(|io| Deflated::new(io, compressors));
+        self.is_compressed = true;
     }
 
     pub(super) fn stream(&self) -> &Stream {

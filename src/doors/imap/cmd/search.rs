@@ -21,10 +21,11 @@ pub(in crate::doors::imap) async fn search(
         returns => returns,
     };
     let saves = returns.is_some_and(|returns| returns.save);
+    let now = session.services.clock.now();
     let Some(selected) = session.state.selected() else {
         return Ok(Answer::bad("no mailbox is selected"));
     };
-    let mut hunt = Hunt::new(key, selected);
+    let mut hunt = Hunt::new(key, selected, now);
     if saves {
         // RFC 9051 §6.4.4.1: nothing is saved by a search that fails.
         selected.saved.clear();

@@ -3,20 +3,28 @@
 //! Nothing below the grammar compares words. A command comes here whole, with its literals in place;
 //! the session bounds its length, this module its depth and counts.
 
+mod acl;
 mod fetch;
+mod folder;
 mod input;
 mod list;
+mod quota;
 mod search;
 mod set;
+mod sort;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub(super) use acl::{Acl, Change, Identifier};
 pub(super) use fetch::{Asked, Attribute, Fetch, Of, Partial, Section};
+pub(super) use folder::{FolderCommand, SpecialUse};
 pub(super) use list::{List, StatusItem};
+pub(super) use quota::Quota;
 pub(super) use search::{Day, Key, MONTHS, Place, Returns, Search};
 pub(super) use set::Set;
+pub(super) use sort::{Algorithm, Criterion, Sort, SortKey, Thread};
 
 use input::{Input, Parsed};
 
@@ -64,6 +72,18 @@ pub(super) enum Command {
     Idle,
     Fetch(Fetch),
     Search(Search),
+    /// RFC 5256.
+    Sort(Sort),
+    /// RFC 5256.
+    Thread(Thread),
+    /// CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE.
+    Folder(FolderCommand),
+    /// RFC 4314.
+    Acl(Acl),
+    /// RFC 9208.
+    Quota(Quota),
+    /// `COMPRESS DEFLATE`. RFC 4978.
+    Compress,
     /// A command that changes something, its arguments unread.
     Write(Write),
 }
@@ -72,11 +92,6 @@ pub(super) enum Command {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Write {
     Append,
-    Create,
-    Delete,
-    Rename,
-    Subscribe,
-    Unsubscribe,
     Store,
     Copy,
     Move,
@@ -198,11 +213,6 @@ fn simple(word: &str) -> Option<Command> {
 fn write(word: &str) -> Option<Write> {
     Some(match word {
         "APPEND" => Write::Append,
-        "CREATE" => Write::Create,
-        "DELETE" => Write::Delete,
-        "RENAME" => Write::Rename,
-        "SUBSCRIBE" => Write::Subscribe,
-        "UNSUBSCRIBE" => Write::Unsubscribe,
         "STORE" => Write::Store,
         "COPY" => Write::Copy,
         "MOVE" => Write::Move,
@@ -233,8 +243,23 @@ fn with_arguments(word: &str, input: &mut Input<'_>) -> Parsed<Command> {
         "SELECT" | "EXAMINE" => select(input)?,
         "FETCH" => Command::Fetch(Fetch::parse(input, false)?),
         "SEARCH" => Command::Search(Search::parse(input, false)?),
+        "SORT" => Command::Sort(Sort::parse(input, false)?),
+        "THREAD" => Command::Thread(Thread::parse(input, false)?),
+        "COMPRESS" => {
+            input.space()?;
+            match input.eat_word("DEFLATE") {
+                true => Command::Compress,
+                false => return Err(Refusal::Syntax("only DEFLATE is known")),
+            }
+        }
         "UID" => by_uid(input)?,
-        _ => return Err(Refusal::Unknown),
+        _ => match (FolderCommand::parse(word, input)?, Acl::parse(word, input)?, Quota::parse(word, input)?)
+        {
+            (Some(command), ..) => Command::Folder(command),
+            (_, Some(command), _) => Command::Acl(command),
+            (.., Some(command)) => Command::Quota(command),
+            _ => return Err(Refusal::Unknown),
+        },
     })
 }
 
@@ -243,6 +268,8 @@ fn by_uid(input: &mut Input<'_>) -> Parsed<Command> {
     Ok(match input.keyword("expected a command")?.as_str() {
         "FETCH" => Command::Fetch(Fetch::parse(input, true)?),
         "SEARCH" => Command::Search(Search::parse(input, true)?),
+        "SORT" => Command::Sort(Sort::parse(input, true)?),
+        "THREAD" => Command::Thread(Thread::parse(input, true)?),
         "STORE" => Command::Write(Write::Store),
         "COPY" => Command::Write(Write::Copy),
         "MOVE" => Command::Write(Write::Move),

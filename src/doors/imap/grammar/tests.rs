@@ -46,7 +46,7 @@ fn the_simple_commands() {
         Command::Id(vec![("name".into(), Some("x".into())), ("os".into(), None)])
     );
     assert_eq!(read("UID STORE 1 +FLAGS (\\Seen)"), Command::Write(Write::Store));
-    assert_eq!(read("CREATE x"), Command::Write(Write::Create));
+    assert_eq!(read("EXPUNGE"), Command::Write(Write::Expunge));
 }
 
 #[test]

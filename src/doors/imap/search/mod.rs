@@ -40,6 +40,8 @@ enum Test {
     Sent(Day, civil::Date),
     Larger(u64),
     Smaller(u64),
+    /// Arrived at this time or after, or with `false` before.
+    ArrivedFrom(Millis, bool),
     ModSeq(u64),
     EmailId(String),
     ThreadId(String),
@@ -81,13 +83,14 @@ pub(super) enum Progress {
 }
 
 impl Hunt {
-    pub(super) fn new(key: Key, selected: &Selected) -> Self {
-        Self::bounded(key, selected, BYTES_MAX)
+    /// A search in the selected mailbox, begun `now`.
+    pub(super) fn new(key: Key, selected: &Selected, now: Millis) -> Self {
+        Self::bounded(key, selected, now, BYTES_MAX)
     }
 
     /// A search that is given up once it has looked at `most` bytes.
-    pub(super) fn bounded(key: Key, selected: &Selected, most: u64) -> Self {
-        let test = Test::new(key, selected);
+    pub(super) fn bounded(key: Key, selected: &Selected, now: Millis, most: u64) -> Self {
+        let test = Test::new(key, selected, now);
         let last = selected.uids.last_uid().unwrap_or(0);
         let (low, high) = test.span();
         let left = Some((low.max(1), high.min(last))).filter(|(low, high)| low <= high);
@@ -226,9 +229,9 @@ impl<'c> Candidate<'c> {
 }
 
 impl Test {
-    fn new(key: Key, selected: &Selected) -> Self {
+    fn new(key: Key, selected: &Selected, now: Millis) -> Self {
         let all = |keys: Vec<Key>| {
-            let mut tests: Vec<Self> = keys.into_iter().map(|key| Self::new(key, selected)).collect();
+            let mut tests: Vec<Self> = keys.into_iter().map(|key| Self::new(key, selected, now)).collect();
             // What is cheap to tell comes first.
             tests.sort_by_key(Self::cost);
             tests
@@ -244,11 +247,15 @@ impl Test {
             Key::Sent(day, date) => Self::Sent(day, date),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::Younger(seconds, younger) => {
+                let interval = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+                Self::ArrivedFrom(now.saturating_sub(interval), younger)
+            }
             Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::EmailId(id) => Self::EmailId(id),
             Key::ThreadId(id) => Self::ThreadId(id),
             Key::Text(place, text) => Self::Text(place, Needle::new(&text)),
-            Key::Not(key) => Self::Not(Box::new(Self::new(*key, selected))),
+            Key::Not(key) => Self::Not(Box::new(Self::new(*key, selected, now))),
             Key::And(keys) => Self::And(all(keys)),
             Key::Or(keys) => Self::Or(all(keys)),
         }
@@ -297,6 +304,7 @@ impl Test {
             },
             Self::Larger(size) => item.size > *size,
             Self::Smaller(size) => item.size < *size,
+            Self::ArrivedFrom(at, from) => (item.internal_date >= *at) == *from,
             Self::ModSeq(modseq) => item.modseq.0 >= *modseq,
             Self::EmailId(id) => fetch::email_id(item) == *id,
             Self::ThreadId(id) => fetch::thread_id(item) == *id,

@@ -35,7 +35,7 @@ fn search(house: &House, command: &str, most: u64) -> Progress {
     let (selected, _) = Selected::open(&house.view(), &inbox, watch).unwrap();
     let request = grammar::parse(format!("a {command}").as_bytes(), Form::ModifiedUtf7).unwrap();
     let Command::Search(search) = request.command else { panic!("{command}") };
-    let mut hunt = Hunt::bounded(search.key, &selected, most);
+    let mut hunt = Hunt::bounded(search.key, &selected, NOW, most);
     loop {
         match hunt.batch(&house.services.mailbox, &house.me(), &selected).unwrap() {
             Progress::More => {}
