@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Imap;
 use super::cmd::{
-    acl, capability, compress, fetch, folder, idle, list, login, quota, search, select, sort, status, thread,
+    acl, capability, compress, fetch, folder, idle, list, login, namespace, quota, search, select, sort,
+    status, thread,
 };
 use super::deflate::Compressors;
 use super::grammar::{self, Command, Refused, Request};
@@ -252,7 +253,7 @@ impl Session {
                 }
             }
             Command::Enable(extensions) => capability::enable(self, extensions).await,
-            Command::Namespace => capability::namespace(self).await,
+            Command::Namespace => namespace::namespace(self).await,
             Command::List(asked) => Box::pin(list::list(self, asked)).await,
             Command::Status { name, items } => Box::pin(status::status(self, name, items)).await,
             Command::Select { name, condstore } => Box::pin(select::select(self, name, condstore)).await,

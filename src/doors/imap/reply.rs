@@ -25,6 +25,7 @@ enum Status {
 /// Response codes that we use. RFC 9051 §7.1.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Code {
+    AlreadyExists,
     AuthenticationFailed,
     AuthorizationFailed,
     BadCharset,
@@ -33,7 +34,10 @@ pub(super) enum Code {
     Capability(String),
     CompressionActive,
     ExpungeIssued,
+    HasChildren,
     Limit,
+    /// The mailbox itself, whatever it is called. RFC 8474 §4.1.
+    MailboxId(String),
     NoPerm,
     Nonexistent,
     PrivacyRequired,
@@ -42,6 +46,8 @@ pub(super) enum Code {
     TooBig,
     Unavailable,
     UnknownCte,
+    /// RFC 6154 §3.
+    UseAttr,
 }
 
 impl Answer {
@@ -84,6 +90,7 @@ impl fmt::Display for Answer {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AlreadyExists => "ALREADYEXISTS",
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
@@ -91,6 +98,8 @@ impl fmt::Display for Code {
             Self::Capability(all) => return write!(f, "CAPABILITY {all}"),
             Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HasChildren => "HASCHILDREN",
+            Self::MailboxId(id) => return write!(f, "MAILBOXID ({id})"),
             Self::Limit => "LIMIT",
             Self::NoPerm => "NOPERM",
             Self::Nonexistent => "NONEXISTENT",
@@ -100,6 +109,7 @@ impl fmt::Display for Code {
             Self::TooBig => "TOOBIG",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::UseAttr => "USEATTR",
         })
     }
 }
@@ -121,6 +131,8 @@ impl From<mailbox::Error> for Answer {
         match e {
             mailbox::Error::Missing => Self::no(Code::Nonexistent, "no such mailbox"),
             mailbox::Error::Denied => Self::no(Code::NoPerm, "you may not do that"),
+            mailbox::Error::Invalid(why) => Self::no(Code::Cannot, why),
+            mailbox::Error::Exists => Self::no(Code::AlreadyExists, "the name is taken"),
             mailbox::Error::Store(e) => {
                 tracing::error!(error = %e, "the store failed an IMAP command");
                 Self::no(Code::Unavailable, "the mail store cannot be read now; try again later")

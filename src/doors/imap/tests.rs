@@ -1,8 +1,12 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
 mod bounds;
+mod compress;
 mod dialogue;
+mod folders;
 mod mail;
+mod rights;
+mod sorted;
 mod updates;
 
 use std::net::SocketAddr;
@@ -126,8 +130,13 @@ impl House {
 
     /// A client that has logged in.
     async fn alice(&self) -> Client {
+        self.user("alice").await
+    }
+
+    /// A client that has logged in to some account.
+    async fn user(&self, name: &str) -> Client {
         let mut client = self.client().await;
-        let answer = client.say("LOGIN alice secret").await;
+        let answer = client.say(&format!("LOGIN {name} secret")).await;
         assert!(answer.starts_with("a1 OK "), "{answer}");
         client
     }
@@ -166,6 +175,12 @@ impl Client {
         let tag = format!("a{}", self.next);
         self.send(format!("{tag} {command}\r\n").as_bytes()).await;
         self.until(&format!("{tag} ")).await
+    }
+
+    /// As [`Self::say`], without the tag: the answers are the same whatever was said before.
+    async fn hear(&mut self, command: &str) -> String {
+        let answer = self.say(command).await;
+        answer.replace(&format!("a{} ", self.next), "").replace(&format!("\"a{}\"", self.next), "\"@\"")
     }
 
     async fn send(&mut self, bytes: &[u8]) {

@@ -146,6 +146,18 @@ impl Wire {
         }
     }
 
+    /// Ready when the client is gone. What it sends before that is kept, as far as there is room.
+    pub(super) async fn hung_up(&mut self) -> Ended {
+        loop {
+            if self.input.len().saturating_sub(self.used) > 2 * READ {
+                return std::future::pending().await;
+            }
+            if let Err(ended) = self.fill(READ).await {
+                return ended;
+            }
+        }
+    }
+
     async fn fill(&mut self, room: usize) -> Result<(), Ended> {
         self.input.reserve_exact(room);
         match self.stream.read_buf(&mut self.input).await? {

@@ -4,7 +4,6 @@
 use crate::doors::imap::conn::Session;
 use crate::doors::imap::grammar::Extension;
 use crate::doors::imap::out::Out;
-use crate::doors::imap::pattern::SEPARATOR;
 use crate::doors::imap::reply::{Answer, Stop};
 use crate::doors::imap::state::State;
 
@@ -14,11 +13,15 @@ const BEFORE: &str = "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE";
 const AFTER: &str = "IMAP4rev1 IMAP4rev2 LITERAL- ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN LIST-EXTENDED \
                      LIST-STATUS SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE OBJECTID PREVIEW \
                      UTF8=ACCEPT";
+/// What can be done after it: mailboxes as a whole, their rights, and what is found in them.
+const ALSO: &str = "CREATE-SPECIAL-USE LIST-MYRIGHTS ACL RIGHTS=texk0 QUOTA QUOTA=RES-STORAGE SORT SORT=DISPLAY ESORT \
+                    THREAD=ORDEREDSUBJECT THREAD=REFERENCES WITHIN";
 
 /// What the server can do for this client now.
 pub(in crate::doors::imap) fn list(session: &Session) -> String {
     if session.state.user().is_some() {
-        return AFTER.to_owned();
+        let compress = if session.wire.is_compressed() { "" } else { " COMPRESS=DEFLATE" };
+        return format!("{AFTER} {ALSO}{compress}");
     }
     let start_tls = if session.may_start_tls() { " STARTTLS" } else { "" };
     let login = if session.may_log_in() { " AUTH=PLAIN" } else { " LOGINDISABLED" };
@@ -70,11 +73,4 @@ pub(in crate::doors::imap) async fn id(
     out.text(")\r\n");
     session.wire.send(out).await?;
     Ok(Answer::ok("pleased to meet you"))
-}
-
-pub(in crate::doors::imap) async fn namespace(session: &mut Session) -> Result<Answer, Stop> {
-    let mut out = Out::default();
-    out.format(format_args!("* NAMESPACE ((\"\" \"{SEPARATOR}\")) NIL NIL\r\n"));
-    session.wire.send(out).await?;
-    Ok(Answer::ok("NAMESPACE done"))
 }

@@ -8,6 +8,7 @@ pub(super) mod folder;
 pub(super) mod idle;
 pub(super) mod list;
 pub(super) mod login;
+pub(super) mod namespace;
 pub(super) mod quota;
 pub(super) mod search;
 pub(super) mod select;

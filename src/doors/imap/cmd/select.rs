@@ -7,7 +7,7 @@ use crate::doors::imap::pattern::SEPARATOR;
 use crate::doors::imap::reply::{Answer, Code, Stop};
 use crate::doors::imap::state::{Enabled, Opened, Selected, User};
 use crate::doors::imap::tree;
-use crate::mailbox::{Error, Folder, Mailbox, Place};
+use crate::mailbox::{Error, Folder, FolderId, Mailbox, Place};
 
 pub(in crate::doors::imap) async fn select(
     session: &mut Session,
@@ -80,7 +80,11 @@ fn describe(folder: &Folder, selected: &Selected, opened: &Opened, enabled: Enab
 
 /// RFC 8474 §4: the mailbox's identity, whatever it is called.
 pub(in crate::doors::imap) fn id(folder: &Folder) -> String {
-    format!("F{:x}", folder.id.0)
+    id_of(folder.id)
+}
+
+pub(in crate::doors::imap) fn id_of(folder: FolderId) -> String {
+    format!("F{:x}", folder.0)
 }
 
 /// CLOSE expunges nothing, since the mailbox is read-only, and so is the same as UNSELECT.

@@ -185,6 +185,7 @@ fn what_list_asks_for() {
             reference: "a/".into(),
             patterns: vec!["☺*".into(), "b".into()],
             only_subscribed: true,
+            recursive: true,
             tell_subscribed: true,
             status: vec![StatusItem::Messages, StatusItem::Unseen],
             ..List::default()

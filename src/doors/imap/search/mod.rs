@@ -1,7 +1,9 @@
 //! SEARCH: which messages match, from the items' rows where these tell, else from the records, and only
 //! then from the messages. RFC 9051 §6.4.4.
 
+mod sort;
 mod text;
+mod thread;
 
 use std::cell::{Cell, OnceCell};
 use std::ops::ControlFlow;
@@ -11,13 +13,14 @@ use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 
 use super::fetch::{self, Opened, Source, flags};
-use super::grammar::{Day, Key, Place};
+use super::grammar::{Algorithm, Criterion, Day, Key, Place};
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Flags, Folder, Item, Mailbox, View};
-use crate::message::{self, Message};
+use crate::message::{self, MailRecord, Message};
 use crate::store;
 use text::{Needle, Texts};
+pub(super) use thread::Forest;
 
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
@@ -26,6 +29,8 @@ const BATCH_BYTES: u64 = 4 << 20;
 /// A search that has looked at so many bytes is given up, in the middle of a message if it must be: each
 /// test counts what it reads, makes and looks through.
 const BYTES_MAX: u64 = 2 << 30;
+/// Most memory for what is kept of the messages found, in bytes.
+const KEPT_MAX: usize = 64 << 20;
 
 /// What a message must fulfil.
 #[derive(Debug)]
@@ -62,12 +67,47 @@ pub(super) struct Hunt {
     most: u64,
     found: Vec<u32>,
     highest: u64,
+    keep: Keep,
+    kept: usize,
+}
+
+/// What is kept of each message that is found, beside its UID.
+#[derive(Debug)]
+enum Keep {
+    Nothing,
+    Sort(Vec<Criterion>, Vec<sort::Row>),
+    Thread(Vec<thread::Row>),
+}
+
+impl Keep {
+    /// Takes what it needs and says how many bytes that are.
+    fn take(&mut self, message: &Candidate<'_>) -> Result<usize, Halt> {
+        Ok(match self {
+            Self::Nothing => 0,
+            Self::Sort(criteria, rows) => {
+                let row = if criteria.iter().any(sort::needs_record) {
+                    sort::Row::new(message.item, &message.opened()?.record, criteria)
+                } else {
+                    sort::Row::new(message.item, &MailRecord::default(), criteria)
+                };
+                let bytes = row.bytes();
+                rows.push(row);
+                bytes
+            }
+            Self::Thread(rows) => {
+                let row = thread::Row::new(message.item, &message.opened()?.record);
+                let bytes = row.bytes();
+                rows.push(row);
+                bytes
+            }
+        })
+    }
 }
 
 /// What a search found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// UIDs in order.
+    /// UIDs in order: that of the mailbox, unless they were sorted.
     pub(super) uids: Vec<u32>,
     /// The highest modseq of what was found.
     pub(super) highest: u64,
@@ -94,11 +134,37 @@ impl Hunt {
         let last = selected.uids.last_uid().unwrap_or(0);
         let (low, high) = test.span();
         let left = Some((low.max(1), high.min(last))).filter(|(low, high)| low <= high);
-        Self { test, left, read: 0, most, found: Vec::new(), highest: 0 }
+        Self { test, left, read: 0, most, found: Vec::new(), highest: 0, keep: Keep::Nothing, kept: 0 }
     }
 
+    /// What it finds is to be sorted.
+    pub(super) fn sorting(mut self, criteria: Vec<Criterion>) -> Self {
+        self.keep = Keep::Sort(criteria, Vec::new());
+        self
+    }
+
+    /// What it finds is to be threaded.
+    pub(super) fn threading(mut self) -> Self {
+        self.keep = Keep::Thread(Vec::new());
+        self
+    }
+
+    /// What was found, sorted if that was asked for. May take a while.
     pub(super) fn into_found(self) -> Found {
-        Found { uids: self.found, highest: self.highest }
+        let uids = match self.keep {
+            Keep::Sort(criteria, rows) => sort::sorted(rows, &criteria),
+            Keep::Nothing | Keep::Thread(_) => self.found,
+        };
+        Found { uids, highest: self.highest }
+    }
+
+    /// What was found, as threads. May take a while.
+    pub(super) fn into_threads(self, algorithm: Algorithm) -> Forest {
+        match (self.keep, algorithm) {
+            (Keep::Thread(rows), Algorithm::References) => Forest::by_references(&rows),
+            (Keep::Thread(rows), Algorithm::OrderedSubject) => Forest::by_subject(&rows),
+            _ => Forest::default(),
+        }
     }
 
     /// Looks at the next messages. Blocks.
@@ -135,14 +201,22 @@ impl Hunt {
                 read: Cell::new(self.read),
                 most: self.most,
             };
-            let result = self.test.matches(&candidate);
+            let result = match self.test.matches(&candidate) {
+                Ok(true) => self.keep.take(&candidate).map(Some),
+                other => other.map(|_| None),
+            };
             self.read = candidate.read.get();
             match result {
-                Ok(true) => {
+                Ok(Some(bytes)) => {
+                    self.kept = self.kept.saturating_add(bytes);
+                    if self.kept > KEPT_MAX {
+                        failed = Some(Halt::TooMuch);
+                        return ControlFlow::Break(());
+                    }
                     self.found.push(uid);
                     self.highest = self.highest.max(item.modseq.0);
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 // A damaged message has nothing that could match.
                 Err(Halt::Failed(Error::Store(store::Error::Damaged(what)))) => {
                     tracing::error!(uid, what, "a damaged message was not searched");

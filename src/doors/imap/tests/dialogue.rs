@@ -227,7 +227,7 @@ async fn list_lsub_status() {
     assert!(client.say("EXAMINE \"Entwürfe & mehr/2027\"").await.contains("OK [READ-ONLY]"));
     assert_eq!(
         client.say("NAMESPACE").await,
-        "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\na13 OK NAMESPACE done\r\n"
+        "* NAMESPACE ((\"\" \"/\")) ((\"Other users/\" \"/\")) NIL\r\na13 OK NAMESPACE done\r\n"
     );
 }
 
