@@ -132,11 +132,19 @@ impl House {
         client
     }
 
-    /// A client that has selected the Inbox.
+    /// A client that has the Inbox open for reading only.
     async fn at_inbox(&self) -> Client {
         let mut client = self.alice().await;
-        let answer = client.say("SELECT INBOX").await;
+        let answer = client.say("EXAMINE INBOX").await;
         assert!(answer.contains("OK [READ-ONLY] "), "{answer}");
+        client
+    }
+
+    /// A client that has selected the Inbox.
+    async fn in_inbox(&self) -> Client {
+        let mut client = self.alice().await;
+        let answer = client.say("SELECT INBOX").await;
+        assert!(answer.contains("OK [READ-WRITE] "), "{answer}");
         client
     }
 }
