@@ -1,8 +1,11 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
+mod appends;
 mod bounds;
+mod changes;
 mod dialogue;
 mod mail;
+mod resync;
 mod updates;
 
 use std::net::SocketAddr;
