@@ -1,10 +1,13 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
+mod appends;
 mod bounds;
+mod changes;
 mod compress;
 mod dialogue;
 mod folders;
 mod mail;
+mod resync;
 mod rights;
 mod sorted;
 mod updates;
@@ -141,11 +144,19 @@ impl House {
         client
     }
 
-    /// A client that has selected the Inbox.
+    /// A client that has the Inbox open for reading only.
     async fn at_inbox(&self) -> Client {
         let mut client = self.alice().await;
-        let answer = client.say("SELECT INBOX").await;
+        let answer = client.say("EXAMINE INBOX").await;
         assert!(answer.contains("OK [READ-ONLY] "), "{answer}");
+        client
+    }
+
+    /// A client that has selected the Inbox.
+    async fn in_inbox(&self) -> Client {
+        let mut client = self.alice().await;
+        let answer = client.say("SELECT INBOX").await;
+        assert!(answer.contains("OK [READ-WRITE] "), "{answer}");
         client
     }
 }

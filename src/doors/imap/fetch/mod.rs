@@ -6,6 +6,7 @@ pub(super) mod flags;
 mod section;
 mod source;
 mod structure;
+mod vanished;
 
 use std::ops::ControlFlow;
 
@@ -14,6 +15,7 @@ use jiff::tz::Offset;
 
 use section::Decoded;
 pub(super) use source::{Opened, Source};
+pub(super) use vanished::vanished;
 
 use super::grammar::{Attribute, Fetch};
 use super::out::Out;
@@ -49,6 +51,10 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Whether messages are seen by being fetched.
+    sees: bool,
+    /// Messages that were not seen before.
+    unseen: Vec<u32>,
     /// Bytes worked through in the present batch.
     work: u64,
     /// Room that the next batch needs.
@@ -73,6 +79,7 @@ impl Plan {
     pub(super) fn new(fetch: Fetch, selected: &Selected) -> Self {
         let uids = selected.resolve(&fetch.set, fetch.by_uid);
         let needs_record = fetch.attributes.iter().any(needs_record);
+        let sees = !selected.read_only && fetch.attributes.iter().any(sees);
         let count = |(low, high): &(u32, u32)| {
             let (low, high) = (selected.uids.seq(*low)?, selected.uids.seq(*high)?);
             Some(high.saturating_sub(low).saturating_add(1))
@@ -85,6 +92,8 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            sees,
+            unseen: Vec::new(),
             work: 0,
             wants: 0,
         }
@@ -92,6 +101,11 @@ impl Plan {
 
     pub(super) fn is_done(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// The messages that were fetched and are seen now, but were not before.
+    pub(super) fn take_unseen(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.unseen)
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -132,6 +146,9 @@ impl Plan {
                 }
                 match self.message(&view, &folder, seq, &item, room, out) {
                     Ok(Written::All) => {
+                        if self.sees && !flags::is_seen(&item) {
+                            self.unseen.push(item.uid.0);
+                        }
                         // One large message to a batch.
                         room = SMALL;
                         ControlFlow::Continue(())
@@ -277,6 +294,15 @@ pub(super) fn each(
 fn needs_record(attribute: &Attribute) -> bool {
     use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
     !matches!(attribute, Flags | Uid | InternalDate | Size | ModSeq | EmailId | ThreadId)
+}
+
+/// Whether asking for it says that the message is being read. RFC 9051 §6.4.5.
+fn sees(attribute: &Attribute) -> bool {
+    match attribute {
+        Attribute::Section(section) => !section.peek,
+        Attribute::Binary { peek, .. } => !peek,
+        _ => false,
+    }
 }
 
 /// Writes one attribute; when it fails, nothing of it is written.
