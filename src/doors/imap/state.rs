@@ -18,7 +18,7 @@ use super::uid_map::UidMap;
 use crate::clock::Millis;
 use crate::directory::Login;
 use crate::mailbox::{
-    Acting, Error, Folder, FolderId, Item, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
+    Acting, Error, Flags, Folder, FolderId, Item, Lights, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
 };
 
 /// Most rows of the change log looked at before what they say is sent.
@@ -176,27 +176,19 @@ pub(super) struct Opened {
 const KEYWORDS_MAX: usize = 100;
 
 impl Selected {
-    /// Reads a folder's messages. `watch` was taken before `view`, so that nothing falls between.
-    pub(super) fn open(
-        view: &View,
-        folder: &Folder,
-        read_only: bool,
-        watch: Watch,
-    ) -> Result<(Self, Opened), Error> {
+    /// A folder's messages. `watch` was taken before the view that `lights` are of, so that nothing falls
+    /// between.
+    pub(super) fn open(folder: &Folder, lights: &Lights, read_only: bool, watch: Watch) -> (Self, Opened) {
         let mut uids = UidMap::default();
         let mut opened = Opened::default();
-        let mut keywords = std::collections::BTreeSet::new();
-        view.items(folder, Uid(0), &mut |item| {
-            uids.push(item.uid.0);
-            if opened.first_unseen.is_none() && !flags::is_seen(&item) {
+        for light in lights.iter() {
+            uids.push(light.uid.0);
+            if opened.first_unseen.is_none() && !light.flags.has(Flags::SEEN) {
                 opened.first_unseen = Some(uids.len());
             }
-            if keywords.len() < KEYWORDS_MAX {
-                keywords.extend(item.keywords.into_iter().filter(|k| flags::is_keyword(k)));
-            }
-            ControlFlow::Continue(())
-        })?;
-        opened.keywords = keywords.into_iter().take(KEYWORDS_MAX).collect();
+        }
+        let keywords = lights.all_keywords().into_iter().filter(|k| flags::is_keyword(k));
+        opened.keywords = keywords.take(KEYWORDS_MAX).map(str::to_owned).collect();
         let selected = Self {
             folder: folder.id,
             read_only,
@@ -208,7 +200,7 @@ impl Selected {
             watch,
             dirty: false,
         };
-        Ok((selected, opened))
+        (selected, opened)
     }
 
     /// Ready when something changed since the last time it was.
@@ -274,7 +266,7 @@ impl Selected {
         let folder = view.readable(self.folder)?;
         let news = if folder.purged > self.seen {
             // Tombstones that were not looked at are gone from the log.
-            News::by_comparing(&view, &folder, self)?
+            News::by_comparing(&folder, &mailbox.lights(&view, &folder)?, self)
         } else {
             News::from_log(&view, &folder, self)?
         };
@@ -332,7 +324,7 @@ pub(super) fn ranges(numbers: &[u32]) -> Vec<(u32, u32)> {
 /// Tells a message's flags unasked.
 pub(super) fn tell_flags(seq: u32, item: &Item, modseqs: bool, out: &mut Out) {
     out.format(format_args!("* {seq} FETCH (UID {} FLAGS ", item.uid.0));
-    flags::write(item, out);
+    flags::write(item.flags, &item.keywords, out);
     if modseqs {
         out.format(format_args!(" MODSEQ ({})", item.modseq.0));
     }
@@ -372,22 +364,21 @@ impl News {
         Ok(news)
     }
 
-    fn by_comparing(view: &View, folder: &Folder, selected: &Selected) -> Result<Self, Error> {
+    fn by_comparing(folder: &Folder, lights: &Lights, selected: &Selected) -> Self {
         let mut news = Self { seen: folder.highest, born: Vec::new(), changed: Vec::new(), gone: Vec::new() };
         let last = selected.uids.last_uid().unwrap_or(0);
         let mut here = UidMap::default();
-        view.items(folder, Uid(0), &mut |item| {
-            let uid = item.uid.0;
+        for light in lights.iter() {
+            let uid = light.uid.0;
             here.push(uid);
             if uid > last {
                 news.born.push(uid);
-            } else if !selected.has_heard_of(item.modseq) {
+            } else if !selected.has_heard_of(light.modseq) {
                 news.changed.push(uid);
             }
-            ControlFlow::Continue(())
-        })?;
+        }
         let known = (1..=selected.uids.len()).filter_map(|seq| selected.uids.uid(seq));
         news.gone = known.filter(|uid| here.seq(*uid).is_none()).collect();
-        Ok(news)
+        news
     }
 }

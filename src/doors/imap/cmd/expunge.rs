@@ -1,7 +1,5 @@
 //! EXPUNGE, UID EXPUNGE, and CLOSE, which expunges without a word. RFC 9051 §6.4.2, §6.4.3; RFC 4315 §2.1.
 
-use std::ops::ControlFlow;
-
 use super::select;
 use super::store::{BATCH, read_only};
 use super::transfer::with_modseq;
@@ -43,18 +41,10 @@ async fn remove(session: &mut Session, within: Vec<(u32, u32)>) -> Result<(), St
     let marked = with_selected(&mut session.state, &session.services, move |selected, mailbox, user| {
         let view = mailbox.view(user.acting.clone())?;
         let folder = view.readable(selected.folder)?;
-        let mut marked = Vec::new();
-        for (low, high) in within {
-            view.items(&folder, Uid(low), &mut |item| {
-                if item.uid.0 > high {
-                    return ControlFlow::Break(());
-                }
-                if item.flags.has(Flags::DELETED) && selected.uids.seq(item.uid.0).is_some() {
-                    marked.push(item.uid.0);
-                }
-                ControlFlow::Continue(())
-            })?;
-        }
+        let lights = mailbox.lights(&view, &folder)?;
+        let all = within.iter().flat_map(|(low, high)| lights.range(Uid(*low), Uid(*high)));
+        let marked = all.filter(|light| light.flags.has(Flags::DELETED)).map(|light| light.uid.0);
+        let marked: Vec<u32> = marked.filter(|uid| selected.uids.seq(*uid).is_some()).collect();
         Ok::<_, Error>((folder.id, marked))
     });
     let (folder, marked) = marked.await??;

@@ -77,7 +77,8 @@ fn open(
     let folder = view.readable(id)?;
     let seen = view.folder(id)?;
     let read_only = read_only || !may_change(seen.rights);
-    let (selected, opened) = Selected::open(&view, &folder, read_only, watch)?;
+    let lights = mailbox.lights(&view, &folder)?;
+    let (selected, opened) = Selected::open(&folder, &lights, read_only, watch);
     Ok((seen, selected, opened))
 }
 

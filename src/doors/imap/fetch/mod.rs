@@ -22,7 +22,7 @@ use super::out::Out;
 use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
-use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
+use crate::mailbox::{Acting, Error, Folder, Item, Light, Lights, Mailbox, Uid, View};
 use crate::message::charset;
 use crate::store;
 
@@ -36,6 +36,8 @@ const WORK_MAX: u64 = 4 << 20;
 /// How many times its size one message may be answered with, and worked through for its answer. One that
 /// wants it whole and in parts, under several names, stays below.
 const TIMES_MAX: u64 = 4;
+/// Of so many messages each is read by itself, rather than the folder brought to memory.
+const FEW: u32 = 32;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
 
@@ -51,6 +53,8 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Whether all that is wanted is held in memory, and so much of it that this is worth while.
+    is_light: bool,
     /// Whether messages are seen by being fetched.
     sees: bool,
     /// Messages that were not seen before.
@@ -80,6 +84,9 @@ impl Plan {
         let uids = selected.resolve(&fetch.set, fetch.by_uid);
         let needs_record = fetch.attributes.iter().any(needs_record);
         let sees = !selected.read_only && fetch.attributes.iter().any(sees);
+        let many = uids.iter().map(|(low, high)| high.saturating_sub(*low).saturating_add(1));
+        let is_light = fetch.attributes.iter().all(is_light)
+            && many.fold(0, u32::saturating_add).min(selected.uids.len()) > FEW;
         let count = |(low, high): &(u32, u32)| {
             let (low, high) = (selected.uids.seq(*low)?, selected.uids.seq(*high)?);
             Some(high.saturating_sub(low).saturating_add(1))
@@ -92,6 +99,7 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            is_light,
             sees,
             unseen: Vec::new(),
             work: 0,
@@ -130,6 +138,10 @@ impl Plan {
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
         self.work = 0;
+        if self.is_light {
+            self.lights(&mailbox.lights(&view, &folder)?, selected, out);
+            return Ok(());
+        }
         let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
             let (mut next, mut failed) = (None, None);
@@ -172,6 +184,53 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// As [`Self::batch`], of what is held in memory.
+    fn lights(&mut self, lights: &Lights, selected: &Selected, out: &mut Out) {
+        while let Some((low, high)) = self.left.pop() {
+            for light in lights.range(Uid(low), Uid(high)) {
+                if out.len() >= BYTES_MAX {
+                    self.left.push((light.uid.0, high));
+                    return;
+                }
+                let Some(seq) = selected.uids.seq(light.uid.0) else { continue };
+                self.found = self.found.saturating_add(1);
+                if light.modseq.0 > self.changed_since {
+                    self.light(lights, &light, seq, out);
+                }
+            }
+        }
+    }
+
+    fn light(&self, lights: &Lights, light: &Light, seq: u32, out: &mut Out) {
+        out.text("* ");
+        out.number(seq.into());
+        out.text(" FETCH ");
+        let mut between = b'(';
+        for attribute in &self.attributes {
+            out.byte(between);
+            between = b' ';
+            match attribute {
+                Attribute::Flags => {
+                    out.text("FLAGS ");
+                    flags::write(light.flags, lights.keywords(light), out);
+                }
+                Attribute::Size => {
+                    out.text("RFC822.SIZE ");
+                    out.number(light.size.into());
+                }
+                Attribute::ModSeq => {
+                    out.text("MODSEQ (");
+                    out.number(light.modseq.0);
+                    out.byte(b')');
+                }
+                Attribute::EmailId => out.format(format_args!("EMAILID ({})", content_id(light.content))),
+                // Nothing else is light.
+                _ => uid(light.uid, out),
+            }
+        }
+        out.text(")\r\n");
     }
 
     fn message(
@@ -230,7 +289,7 @@ impl Plan {
         }
         if is_first {
             // Nothing could be read, and an empty list is no answer.
-            uid(item, out);
+            uid(item.uid, out);
         }
         out.text(")\r\n");
         self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
@@ -290,6 +349,12 @@ pub(super) fn each(
     })
 }
 
+/// Whether folders in memory have it.
+fn is_light(attribute: &Attribute) -> bool {
+    use Attribute::{EmailId, Flags, ModSeq, Size, Uid};
+    matches!(attribute, Flags | Uid | Size | ModSeq | EmailId)
+}
+
 /// Whether more than the item's own row is needed.
 fn needs_record(attribute: &Attribute) -> bool {
     use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
@@ -316,9 +381,9 @@ fn write(
     match attribute {
         Attribute::Flags => {
             out.text("FLAGS ");
-            flags::write(item, out);
+            flags::write(item.flags, &item.keywords, out);
         }
-        Attribute::Uid => uid(item, out),
+        Attribute::Uid => uid(item.uid, out),
         Attribute::InternalDate => {
             out.format(format_args!("INTERNALDATE \"{}\"", internal_date(item.internal_date)))
         }
@@ -402,9 +467,9 @@ fn of_message(
     Ok(())
 }
 
-fn uid(item: &Item, out: &mut Out) {
+fn uid(uid: Uid, out: &mut Out) {
     out.text("UID ");
-    out.number(item.uid.0.into());
+    out.number(uid.0.into());
 }
 
 /// `date-time`, without its quotes, in UTC. RFC 9051 §9.
@@ -426,7 +491,11 @@ fn internal_date(at: Millis) -> String {
 
 /// RFC 8474 §5.1: the same for every copy of a message.
 pub(super) fn email_id(item: &Item) -> String {
-    format!("M{:x}", item.content)
+    content_id(item.content)
+}
+
+fn content_id(content: u64) -> String {
+    format!("M{content:x}")
 }
 
 /// RFC 8474 §5.2.
