@@ -94,6 +94,13 @@ pub struct Folder {
     pub deleted: Option<Millis>,
 }
 
+impl Folder {
+    /// The property `name`.
+    pub fn property(&self, name: &str) -> Option<&[u8]> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+}
+
 fn top() -> FolderId {
     FolderId::TOP
 }
@@ -142,6 +149,9 @@ pub const FOLDERS_MAX: usize = 1_000;
 
 /// Most principals of whom one folder says something.
 pub(super) const GRANTS_MAX: usize = 1_000;
+
+/// Most octets of a folder's properties together, names included.
+pub(super) const PROPERTY_OCTETS_MAX: usize = 16 << 10;
 
 /// The form in which names are compared: case does not count.
 pub(super) fn fold(name: &str) -> String {

@@ -2,7 +2,8 @@
 
 use super::error::Error;
 use super::folder::{
-    DEPTH_MAX, FOLDERS_MAX, Folder, GRANTS_MAX, Kind, Owner, Role, STANDARD, TreeChange, check_name,
+    DEPTH_MAX, FOLDERS_MAX, Folder, GRANTS_MAX, Kind, Owner, PROPERTY_OCTETS_MAX, Role, STANDARD, TreeChange,
+    check_name,
 };
 use super::ids::{FolderId, Modseq, OwnerId};
 use super::item::{Flags, Item};
@@ -49,7 +50,7 @@ impl<'g> MailTx<'_, 'g> {
         Ok(())
     }
 
-    /// Sets an owner's quota in octets; `None` lifts it. No command offers it yet.
+    /// Sets an owner's quota in octets; `None` lifts it.
     pub fn set_quota(&mut self, owner: OwnerId, quota: Option<u64>) -> Result<(), Error> {
         self.system_only()?;
         self.owner_row(owner)?.quota = quota;
@@ -101,6 +102,42 @@ impl<'g> MailTx<'_, 'g> {
             self.delete_one(id)?;
         }
         Ok(())
+    }
+
+    /// Whether folders stand below a folder, also such as the acting principal may not see.
+    pub fn has_folders_below(&mut self, folder: &Granted<'g>) -> Result<bool, Error> {
+        Ok(!rows::folder_ids(&*self.store(), folder.owner(), Some(folder.id()))?.is_empty())
+    }
+
+    /// Sets a property of a folder that a door keeps, or removes it with `None`. Whoever may make folders below
+    /// it may say what it is for.
+    pub fn set_folder_property(
+        &mut self,
+        folder: &Granted<'g>,
+        name: &str,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        folder.need(Rights::CREATE)?;
+        let owner = folder.owner();
+        let row = self.folder_row(folder.id())?;
+        let mut properties = row.properties.clone();
+        properties.retain(|(known, _)| known != name);
+        properties.extend(value.map(|value| (name.to_owned(), value)));
+        let octets: usize = properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if octets > PROPERTY_OCTETS_MAX {
+            return Err(Error::Invalid("the properties are too long"));
+        }
+        if properties == row.properties {
+            return Ok(());
+        }
+        row.properties = properties;
+        self.log_tree(owner, folder.id(), false)
+    }
+
+    /// What a folder says about others than its owner, for whoever may change it.
+    pub fn grants(&mut self, folder: &Granted<'g>) -> Result<Vec<Grant>, Error> {
+        folder.need(Rights::ADMIN)?;
+        Ok(self.folder_row(folder.id())?.grants.clone())
     }
 
     /// Says who may do what in a folder, besides its owner.

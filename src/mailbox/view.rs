@@ -68,8 +68,7 @@ impl View {
         Ok(parents_first(all))
     }
 
-    /// The ids of others' folders that say something about a principal: what a list of shared folders starts
-    /// from, which no door has yet.
+    /// The ids of others' folders that say something about a principal.
     pub fn granted_to(&self, principal: u64) -> Result<Vec<FolderId>, Error> {
         let mut ids = Vec::new();
         self.reader.scan(&Key::of(Table::Grant).u64(principal).range(), Order::Forward, &mut |key, _| {
@@ -78,6 +77,20 @@ impl View {
             ControlFlow::Continue(())
         })?;
         Ok(ids)
+    }
+
+    /// The owners, other than the acting account, with folders that say something about it, about a group that
+    /// it is in or about everybody; whether it may see any of them is another question.
+    pub fn sharing_owners(&self) -> Result<BTreeSet<OwnerId>, Error> {
+        let Acting::Account { id, groups } = &self.acting else { return Ok(BTreeSet::new()) };
+        let mut owners = BTreeSet::new();
+        for principal in [0, *id].into_iter().chain(groups.iter().copied()) {
+            for folder in self.granted_to(principal)? {
+                owners.extend(rows::folder(&self.reader, folder)?.map(|folder| folder.owner));
+            }
+        }
+        owners.remove(&OwnerId(*id));
+        Ok(owners)
     }
 
     /// The owner's folder with `role`.

@@ -6,6 +6,7 @@ pub(super) mod flags;
 mod section;
 mod source;
 mod structure;
+mod vanished;
 
 use std::ops::ControlFlow;
 
@@ -14,13 +15,14 @@ use jiff::tz::Offset;
 
 use section::Decoded;
 pub(super) use source::{Opened, Source};
+pub(super) use vanished::vanished;
 
 use super::grammar::{Attribute, Fetch};
 use super::out::Out;
 use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
-use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
+use crate::mailbox::{Acting, Error, Folder, Item, Light, Lights, Mailbox, Uid, View};
 use crate::message::charset;
 use crate::store;
 
@@ -34,6 +36,8 @@ const WORK_MAX: u64 = 4 << 20;
 /// How many times its size one message may be answered with, and worked through for its answer. One that
 /// wants it whole and in parts, under several names, stays below.
 const TIMES_MAX: u64 = 4;
+/// Of so many messages each is read by itself, rather than the folder brought to memory.
+const FEW: u32 = 32;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
 
@@ -49,6 +53,12 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Whether all that is wanted is held in memory, and so much of it that this is worth while.
+    is_light: bool,
+    /// Whether messages are seen by being fetched.
+    sees: bool,
+    /// Messages that were not seen before.
+    unseen: Vec<u32>,
     /// Bytes worked through in the present batch.
     work: u64,
     /// Room that the next batch needs.
@@ -73,6 +83,10 @@ impl Plan {
     pub(super) fn new(fetch: Fetch, selected: &Selected) -> Self {
         let uids = selected.resolve(&fetch.set, fetch.by_uid);
         let needs_record = fetch.attributes.iter().any(needs_record);
+        let sees = !selected.read_only && fetch.attributes.iter().any(sees);
+        let many = uids.iter().map(|(low, high)| high.saturating_sub(*low).saturating_add(1));
+        let is_light = fetch.attributes.iter().all(is_light)
+            && many.fold(0, u32::saturating_add).min(selected.uids.len()) > FEW;
         let count = |(low, high): &(u32, u32)| {
             let (low, high) = (selected.uids.seq(*low)?, selected.uids.seq(*high)?);
             Some(high.saturating_sub(low).saturating_add(1))
@@ -85,6 +99,9 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            is_light,
+            sees,
+            unseen: Vec::new(),
             work: 0,
             wants: 0,
         }
@@ -92,6 +109,11 @@ impl Plan {
 
     pub(super) fn is_done(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// The messages that were fetched and are seen now, but were not before.
+    pub(super) fn take_unseen(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.unseen)
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -116,6 +138,10 @@ impl Plan {
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
         self.work = 0;
+        if self.is_light {
+            self.lights(&mailbox.lights(&view, &folder)?, selected, out);
+            return Ok(());
+        }
         let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
             let (mut next, mut failed) = (None, None);
@@ -132,6 +158,9 @@ impl Plan {
                 }
                 match self.message(&view, &folder, seq, &item, room, out) {
                     Ok(Written::All) => {
+                        if self.sees && !flags::is_seen(&item) {
+                            self.unseen.push(item.uid.0);
+                        }
                         // One large message to a batch.
                         room = SMALL;
                         ControlFlow::Continue(())
@@ -155,6 +184,53 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// As [`Self::batch`], of what is held in memory.
+    fn lights(&mut self, lights: &Lights, selected: &Selected, out: &mut Out) {
+        while let Some((low, high)) = self.left.pop() {
+            for light in lights.range(Uid(low), Uid(high)) {
+                if out.len() >= BYTES_MAX {
+                    self.left.push((light.uid.0, high));
+                    return;
+                }
+                let Some(seq) = selected.uids.seq(light.uid.0) else { continue };
+                self.found = self.found.saturating_add(1);
+                if light.modseq.0 > self.changed_since {
+                    self.light(lights, &light, seq, out);
+                }
+            }
+        }
+    }
+
+    fn light(&self, lights: &Lights, light: &Light, seq: u32, out: &mut Out) {
+        out.text("* ");
+        out.number(seq.into());
+        out.text(" FETCH ");
+        let mut between = b'(';
+        for attribute in &self.attributes {
+            out.byte(between);
+            between = b' ';
+            match attribute {
+                Attribute::Flags => {
+                    out.text("FLAGS ");
+                    flags::write(light.flags, lights.keywords(light), out);
+                }
+                Attribute::Size => {
+                    out.text("RFC822.SIZE ");
+                    out.number(light.size.into());
+                }
+                Attribute::ModSeq => {
+                    out.text("MODSEQ (");
+                    out.number(light.modseq.0);
+                    out.byte(b')');
+                }
+                Attribute::EmailId => out.format(format_args!("EMAILID ({})", content_id(light.content))),
+                // Nothing else is light.
+                _ => uid(light.uid, out),
+            }
+        }
+        out.text(")\r\n");
     }
 
     fn message(
@@ -213,7 +289,7 @@ impl Plan {
         }
         if is_first {
             // Nothing could be read, and an empty list is no answer.
-            uid(item, out);
+            uid(item.uid, out);
         }
         out.text(")\r\n");
         self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
@@ -273,10 +349,25 @@ pub(super) fn each(
     })
 }
 
+/// Whether folders in memory have it.
+fn is_light(attribute: &Attribute) -> bool {
+    use Attribute::{EmailId, Flags, ModSeq, Size, Uid};
+    matches!(attribute, Flags | Uid | Size | ModSeq | EmailId)
+}
+
 /// Whether more than the item's own row is needed.
 fn needs_record(attribute: &Attribute) -> bool {
     use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
     !matches!(attribute, Flags | Uid | InternalDate | Size | ModSeq | EmailId | ThreadId)
+}
+
+/// Whether asking for it says that the message is being read. RFC 9051 §6.4.5.
+fn sees(attribute: &Attribute) -> bool {
+    match attribute {
+        Attribute::Section(section) => !section.peek,
+        Attribute::Binary { peek, .. } => !peek,
+        _ => false,
+    }
 }
 
 /// Writes one attribute; when it fails, nothing of it is written.
@@ -290,9 +381,9 @@ fn write(
     match attribute {
         Attribute::Flags => {
             out.text("FLAGS ");
-            flags::write(item, out);
+            flags::write(item.flags, &item.keywords, out);
         }
-        Attribute::Uid => uid(item, out),
+        Attribute::Uid => uid(item.uid, out),
         Attribute::InternalDate => {
             out.format(format_args!("INTERNALDATE \"{}\"", internal_date(item.internal_date)))
         }
@@ -376,9 +467,9 @@ fn of_message(
     Ok(())
 }
 
-fn uid(item: &Item, out: &mut Out) {
+fn uid(uid: Uid, out: &mut Out) {
     out.text("UID ");
-    out.number(item.uid.0.into());
+    out.number(uid.0.into());
 }
 
 /// `date-time`, without its quotes, in UTC. RFC 9051 §9.
@@ -400,7 +491,11 @@ fn internal_date(at: Millis) -> String {
 
 /// RFC 8474 §5.1: the same for every copy of a message.
 pub(super) fn email_id(item: &Item) -> String {
-    format!("M{:x}", item.content)
+    content_id(item.content)
+}
+
+fn content_id(content: u64) -> String {
+    format!("M{content:x}")
 }
 
 /// RFC 8474 §5.2.

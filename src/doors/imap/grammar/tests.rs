@@ -45,18 +45,18 @@ fn the_simple_commands() {
         read(r#"ID ("name" "x" "os" NIL)"#),
         Command::Id(vec![("name".into(), Some("x".into())), ("os".into(), None)])
     );
-    assert_eq!(read("UID STORE 1 +FLAGS (\\Seen)"), Command::Write(Write::Store));
-    assert_eq!(read("CREATE x"), Command::Write(Write::Create));
 }
 
 #[test]
 fn mailboxes_are_decoded() {
-    let select = |name: &str, condstore| Command::Select { name: name.into(), condstore };
-    assert_eq!(read("SELECT inbox"), select("INBOX", false));
-    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true));
-    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false));
+    let select = |name: &str, read_only, condstore| {
+        Command::Select(Select { name: name.into(), read_only, condstore, qresync: None })
+    };
+    assert_eq!(read("SELECT inbox"), select("INBOX", false, false));
+    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true, true));
+    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false, false));
     let utf8 = parse("a SELECT \"Entwürfe\"".as_bytes(), Form::Utf8).unwrap();
-    assert_eq!(utf8.command, select("Entwürfe", false));
+    assert_eq!(utf8.command, select("Entwürfe", false, false));
     for bad in [
         "SELECT \"Entw&APw\"".as_bytes(),
         "SELECT \"Entwürfe\"".as_bytes(),
@@ -185,6 +185,7 @@ fn what_list_asks_for() {
             reference: "a/".into(),
             patterns: vec!["☺*".into(), "b".into()],
             only_subscribed: true,
+            recursive: true,
             tell_subscribed: true,
             status: vec![StatusItem::Messages, StatusItem::Unseen],
             ..List::default()
@@ -211,16 +212,18 @@ fn floods_are_refused() {
 
 #[test]
 fn a_command_is_known_by_its_first_line() {
-    assert_eq!(peek(b"a APPEND INBOX {4294967296}"), (Some("a".into()), Some(Write::Append)));
-    assert_eq!(peek(b"a LOGIN {1}"), (Some("a".into()), None));
-    assert_eq!(peek(b"+ x"), (None, None));
+    assert_eq!(tag(b"a LOGIN {4294967296}").as_deref(), Some("a"));
+    assert_eq!(tag(b"+ x"), None);
 }
 
 proptest! {
     #[test]
     fn never_panics_on_bytes(bytes: Vec<u8>) {
         let _ = parse(&bytes, Form::ModifiedUtf7);
-        let _ = peek(&bytes);
+        let _ = tag(&bytes);
+        let _ = awaits_message(&bytes);
+        let _ = Append::parse(&bytes, Form::ModifiedUtf7);
+        let _ = After::parse(&bytes, false, Form::Utf8);
     }
 
     #[test]
@@ -229,12 +232,15 @@ proptest! {
             prop::sample::select(vec![
                 "a", " ", " ", " ", "FETCH", "SEARCH", "LIST", "LOGIN", "UID", "1:*", "(", ")", "[", "]", "BODY",
                 "BODY.PEEK[", "HEADER.FIELDS", "<0.1>", "OR", "NOT", "SINCE", "1-Feb-1994", "\"", "\\",
-                "{1}\r\n", "{9}\r\n", "~{1}\r\n", "&Jjo-", "RETURN", "STATUS", "%", "*", "$", ",", "CHARSET", "\0",
+                "{1}\r\n", "{9}\r\n", "~{1}\r\n", "APPEND", "STORE", "+FLAGS", "\\Seen", "QRESYNC", "UTF8 (", "~{3}", "&Jjo-", "RETURN", "STATUS", "%", "*", "$", ",", "CHARSET", "\0",
             ]),
             0..24,
         ),
     ) {
-        let _ = parse(words.concat().as_bytes(), Form::ModifiedUtf7);
+        let words = words.concat();
+        let _ = parse(words.as_bytes(), Form::ModifiedUtf7);
+        let _ = Append::parse(words.as_bytes(), Form::ModifiedUtf7);
+        let _ = After::parse(words.as_bytes(), true, Form::Utf8);
     }
 
     #[test]
