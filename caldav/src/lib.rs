@@ -21,6 +21,7 @@
 mod activesync;
 mod component;
 mod date;
+pub mod dav;
 mod freebusy;
 mod itip;
 mod line;
