@@ -9,6 +9,7 @@ pub mod mailbox;
 pub mod message;
 pub mod metrics;
 pub mod net;
+pub mod objects;
 pub mod policy;
 pub mod server;
 pub mod services;
