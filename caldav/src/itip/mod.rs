@@ -27,7 +27,7 @@ mod word;
 
 use std::fmt;
 
-use crate::{Component, Invalid, Object};
+use crate::{Component, Invalid, Moment, Object, Parameter};
 
 pub use receive::{Arrival, Ignored, receive};
 pub use respond::{Answer, respond};
@@ -123,6 +123,35 @@ pub fn change(old: Option<&Object>, new: Option<&Object>, by: &Change<'_>) -> Re
         (Part::None, Part::None) => Ok(Outcome::quiet(new.cloned())),
         _ => organizer::change(old, new, by),
     }
+}
+
+/// Notes in an object what became of the messages to others: SCHEDULE-STATUS, by address. RFC 6638 §7.3.
+///
+/// # Errors
+/// [`Invalid`] for a status with control characters.
+pub fn set_status(object: &mut Object, statuses: &[(String, &str)]) -> Result<(), Invalid> {
+    let parts = object.calendar_mut().into_iter().flat_map(Component::components_mut);
+    for line in parts.filter(|part| meeting::is_part(part)).flat_map(Component::lines_mut) {
+        if !line.is("ATTENDEE") && !line.is("ORGANIZER") {
+            continue;
+        }
+        let address = line.cal_address();
+        if let Some((_, status)) = statuses.iter().find(|(to, _)| *to == address) {
+            line.set_parameter(Parameter::new("SCHEDULE-STATUS", [*status])?);
+        }
+    }
+    Ok(())
+}
+
+/// The answers that the owner of some addresses gives in a REPLY: about which instance, and what.
+pub fn answers(reply: &Object, own: &[&str]) -> Vec<(Option<Moment>, PartStat)> {
+    let parts = reply.calendar().into_iter().flat_map(Component::components).filter(|c| meeting::is_part(c));
+    let answers = parts.filter_map(|part| {
+        let with = meeting::answer(meeting::own_line(part, own)?);
+        let instance = part.line("RECURRENCE-ID").map(crate::ContentLine::moment).transpose().ok()?;
+        Some((instance, with))
+    });
+    answers.collect()
 }
 
 /// Whether there is a method's word in the object of a message. RFC 5546 §1.4.
