@@ -25,7 +25,7 @@ mod date;
 pub mod dav;
 mod filter;
 mod freebusy;
-mod itip;
+pub mod itip;
 mod line;
 mod merge;
 mod object;

@@ -83,7 +83,7 @@ fn head(session: &Session, asked: &Collection, folder: Option<&Folder>, key: &st
 
 fn class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Mail => "Email",
+        Kind::Mail | Kind::Files => "Email",
         Kind::Calendar | Kind::Journal => "Calendar",
         Kind::Contacts => "Contacts",
         Kind::Tasks => "Tasks",

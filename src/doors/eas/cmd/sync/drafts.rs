@@ -405,7 +405,12 @@ impl Plan {
             return sent(tx, at, uid);
         }
         let NewItem { body, prefix, record, .. } = self.draft.clone();
-        let placed = tx.replace(at, uid, NewContent { body, prefix, record, filter_date: None }, knew)?;
+        let placed = tx.replace(
+            at,
+            uid,
+            NewContent { body, prefix, record, filter_date: None, properties: Vec::new() },
+            knew,
+        )?;
         let edited = tx.edit(at, uid, &self.edit, knew)?;
         Ok(Some((uid, if edited.changed { edited.modseq } else { placed.modseq })))
     }
