@@ -41,9 +41,11 @@ const DOORS: &[&str] = &[
     "directory",
     "message",
     "delivery",
+    "scheduling",
     "net",
     "services",
     "wbxml",
+    "caldav",
 ];
 
 /// Our crates beside the root; they import nothing of ours.
