@@ -43,6 +43,7 @@ const DOORS: &[&str] = &[
     "directory",
     "message",
     "delivery",
+    "scheduling",
     "net",
     "services",
     "wbxml",
