@@ -37,6 +37,8 @@ const DOORS: &[&str] = &[
     "directory",
     "message",
     "delivery",
+    "objects",
+    "caldav",
     "net",
     "services",
     "wbxml",

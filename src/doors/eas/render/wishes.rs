@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use wbxml::{BadValue, Element, Version, airsync, airsyncbase};
 
 use crate::clock::Millis;
+use crate::doors::eas::class::Supported;
 use crate::doors::eas::reply::Status;
 use crate::mailbox::{Folder, Kind, Role};
 
@@ -41,6 +42,29 @@ pub(in crate::doors::eas) struct Wishes {
     pub(in crate::doors::eas) bodies: Vec<BodyPreference>,
     /// BodyPartPreference.
     pub(in crate::doors::eas) body_part: Option<BodyPreference>,
+}
+
+/// What a collection's row keeps of a device's requests: [`Wishes`], then what it manages of the items.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(in crate::doors::eas) struct Kept {
+    /// The options of its latest request.
+    pub(in crate::doors::eas) wishes: Wishes,
+    /// Supported of its first.
+    pub(in crate::doors::eas) supported: Supported,
+}
+
+impl Kept {
+    /// Reads what [`Kept::row`] wrote; what cannot be read is as if nothing had been said. A row of 0.1
+    /// ends with the wishes.
+    pub(in crate::doors::eas) fn read(row: &[u8]) -> Self {
+        let Ok((wishes, rest)) = postcard::take_from_bytes(row) else { return Self::default() };
+        Self { wishes, supported: postcard::from_bytes(rest).unwrap_or_default() }
+    }
+
+    pub(in crate::doors::eas) fn row(&self) -> Vec<u8> {
+        // Plain values into a vector: nothing here can fail.
+        postcard::to_stdvec(&(&self.wishes, &self.supported)).unwrap_or_default()
+    }
 }
 
 impl Wishes {
