@@ -43,6 +43,8 @@ const DOORS: &[&str] = &[
     "directory",
     "message",
     "delivery",
+    "objects",
+    "caldav",
     "scheduling",
     "net",
     "services",
