@@ -24,7 +24,6 @@ impl<'o> Out<'o> {
     }
 
     /// The version in use.
-    #[expect(dead_code, reason = "events ask for it")]
     pub(in crate::doors::eas) fn version(&self) -> Version {
         self.version
     }
@@ -53,6 +52,11 @@ impl<'o> Out<'o> {
     pub(in crate::doors::eas) fn body(&mut self, text: &str, html: Option<&str>) {
         let body = text_body(&clean(text), html, self.wishes, self.version, self.parts.as_deref_mut());
         self.add(body);
+    }
+
+    /// A body as [`Out::body`] adds it, for an element within. It stands in the document.
+    pub(in crate::doors::eas) fn body_of(&self, text: &str, html: Option<&str>) -> Element<'static> {
+        text_body(&clean(text), html, self.wishes, self.version, None)
     }
 
     /// The element with all that was added.
