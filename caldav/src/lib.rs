@@ -22,7 +22,7 @@ mod activesync;
 mod component;
 mod date;
 mod freebusy;
-mod itip;
+pub mod itip;
 mod line;
 mod merge;
 mod object;
