@@ -12,7 +12,7 @@ pub(super) const PRODID: &str = concat!("-//Folkmoot//Folkmoot ", env!("CARGO_PK
 /// A body as HTML beside DESCRIPTION, as Outlook writes it.
 const ALT_DESC: &str = "X-ALT-DESC";
 /// Most categories of an item. MS-ASTASK §2.2.2.5, MS-ASNOTE §2.2.2.3.
-const CATEGORIES_MAX: usize = 300;
+pub(super) const CATEGORIES_MAX: usize = 300;
 /// Longest text of one line, in octets.
 const TEXT_MAX: usize = 32 << 10;
 
@@ -154,8 +154,17 @@ pub(super) fn category_line(names: &[String]) -> Result<ContentLine, Invalid> {
 /// Shows DESCRIPTION, with the HTML that stands beside it, as the body.
 pub(super) fn show_body(component: &Component, out: &mut Out<'_>) {
     let text = component.line("DESCRIPTION").map(ContentLine::to_text).unwrap_or_default();
-    let html = component.lines_named(ALT_DESC).find(|line| is_html(line)).map(ContentLine::to_text);
-    out.body(&text, html.as_deref());
+    out.body(&text, html(component).as_deref());
+}
+
+/// The HTML that stands beside DESCRIPTION.
+pub(super) fn html(component: &Component) -> Option<String> {
+    component.lines().find(|line| is_html_body(line)).map(ContentLine::to_text)
+}
+
+/// Whether a line is the HTML that stands beside DESCRIPTION.
+pub(super) fn is_html_body(line: &ContentLine) -> bool {
+    line.is(ALT_DESC) && is_html(line)
 }
 
 /// Takes over the client's body.

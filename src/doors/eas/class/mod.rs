@@ -18,6 +18,7 @@ mod tasks;
 
 use std::fmt;
 
+use bytes::Bytes;
 use caldav::{Invalid, Object, TooLarge};
 use wbxml::{BadValue, Element, Tag, Version};
 
@@ -25,6 +26,7 @@ pub(super) use agree::agrees;
 pub(super) use out::Out;
 pub(super) use supported::Supported;
 
+use super::ids::FileReference;
 use super::session::Session;
 use crate::directory::Account;
 use crate::mailbox::{FolderId, Item, Kind, Uid};
@@ -36,10 +38,8 @@ pub(super) const CONVERSION: u16 = 6;
 #[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
     /// The protocol version of the request.
-    #[expect(dead_code, reason = "events ask for it")]
     pub(super) version: Version,
     /// Who is logged in.
-    #[expect(dead_code, reason = "events ask for it")]
     pub(super) account: &'a Account,
     /// The time, in seconds since 1970.
     pub(super) now: i64,
@@ -197,6 +197,14 @@ pub(super) fn apply(
         Kind::Notes => notes::apply(current, change, asker),
         Kind::Calendar => calendar::apply(current, change, asker),
         _ => Err(Refused(CONVERSION)),
+    }
+}
+
+/// The file that a FileReference names within an object: its media type and its octets.
+pub(super) fn file(kind: Kind, object: &Object, named: &FileReference) -> Option<(String, Bytes)> {
+    match kind {
+        Kind::Calendar => calendar::file(object, named),
+        _ => None,
     }
 }
 

@@ -54,6 +54,11 @@ impl<'o> Out<'o> {
         self.add(body);
     }
 
+    /// A body as [`Out::body`] adds it, for an element within. It stands in the document.
+    pub(in crate::doors::eas) fn body_of(&self, text: &str, html: Option<&str>) -> Element<'static> {
+        text_body(&clean(text), html, self.wishes, self.version, None)
+    }
+
     /// The element with all that was added.
     pub(in crate::doors::eas) fn into_element(self) -> Element<'static> {
         self.element

@@ -31,6 +31,14 @@ impl Supported {
         Self::Only(named)
     }
 
+    /// A client that manages these.
+    pub(super) fn only(tags: impl IntoIterator<Item = Tag>) -> Self {
+        let mut named: Vec<_> = tags.into_iter().map(code).collect();
+        named.sort_unstable();
+        named.dedup();
+        Self::Only(named)
+    }
+
     /// Whether a property that a Change leaves out stays. Bodies and pictures always do.
     /// MS-ASCMD §2.2.3.24.
     pub(super) fn keeps(&self, tag: Tag) -> bool {
