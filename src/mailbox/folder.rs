@@ -44,13 +44,6 @@ pub enum Role {
     Notes,
 }
 
-impl Folder {
-    /// The property `name`.
-    pub fn property(&self, name: &str) -> Option<&[u8]> {
-        self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
-    }
-}
-
 /// The folders every account is made with.
 pub const STANDARD: [(&str, Kind, Role); 9] = [
     ("Inbox", Kind::Mail, Role::Inbox),

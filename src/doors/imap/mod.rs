@@ -34,6 +34,13 @@ use room::{ROOM, Room};
 
 pub use conn::serve;
 
+/// Whether bytes are a whole command, its literals in place and without its line end: what the grammar makes of
+/// them, for who has no connection. `utf8` says that mailbox names are in UTF-8.
+pub fn is_command(bytes: &[u8], utf8: bool) -> bool {
+    let form = if utf8 { name::Form::Utf8 } else { name::Form::ModifiedUtf7 };
+    grammar::parse(bytes, form).is_ok()
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub struct Imap {

@@ -442,7 +442,7 @@ impl Edit<'_> {
         }
         // What an Exception of this version does not have it says nothing of.
         let supported = Supported::only(exceptions::elements(version));
-        let change = Change { data: Some(&data), instance: None, supported: &supported, unique: 0 };
+        let change = Change { data: Some(&data), instance: None, supported: &supported, version, unique: 0 };
         let before = event.clone();
         let times = match (guest, Times::of(&event, series.zones)) {
             (true, Some(times)) => times,
