@@ -119,7 +119,6 @@ fn tag_of(calendar: &Component, own: &[String]) -> String {
             if !own.contains(&line.cal_address()) {
                 line.remove_parameter("PARTSTAT");
                 line.remove_parameter("RSVP");
-                line.remove_parameter(caldav::itip::LAST_REPLY);
             }
         }
     }
