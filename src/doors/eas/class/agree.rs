@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use wbxml::{Element, Tag, airsyncbase, calendar, contacts, notes, tasks};
 
 use super::Supported;
+use super::contacts::day_of;
 use crate::doors::eas::render::parse_time;
 
 /// Whether a client that had `before` and sent `sent` has what it would be `told` now. What it left out
@@ -19,22 +20,19 @@ pub(in crate::doors::eas) fn agrees(
     let kept = before.into_iter().flat_map(|before| before.children().iter().filter(left_out));
     let has: Vec<&Element<'_>> =
         sent.children().iter().chain(kept).filter(|element| !says_nothing(element)).collect();
-    let told: Vec<&Element<'_>> = told.children().iter().filter(|element| !says_nothing(element)).collect();
-    has.len() == told.len()
-        && told.iter().all(|told| has.iter().any(|has| has.tag() == told.tag() && same(has, told)))
+    same_all(&has, &telling(told))
 }
 
 /// Whether a property is the server's own, or as good as one that is not there.
 fn says_nothing(element: &Element<'_>) -> bool {
-    const SERVERS: [Tag; 5] = [
-        airsyncbase::NATIVE_BODY_TYPE,
-        calendar::DT_STAMP,
-        notes::LAST_MODIFIED_DATE,
-        tasks::ORDINAL_DATE,
-        tasks::SUB_ORDINAL_DATE,
-    ];
+    const SERVERS: [Tag; 3] = [airsyncbase::NATIVE_BODY_TYPE, calendar::DT_STAMP, notes::LAST_MODIFIED_DATE];
     /// Values that mean the same as none.
-    const DEFAULTS: [(Tag, &str); 6] = [
+    const DEFAULTS: [(Tag, &str); 11] = [
+        (tasks::REGENERATE, "0"),
+        (tasks::DEAD_OCCUR, "0"),
+        (tasks::CALENDAR_TYPE, "0"),
+        (tasks::IS_LEAP_MONTH, "0"),
+        (tasks::INTERVAL, "1"),
         (tasks::COMPLETE, "0"),
         (tasks::IMPORTANCE, "1"),
         (tasks::SENSITIVITY, "0"),
@@ -53,14 +51,25 @@ fn same(a: &Element<'_>, b: &Element<'_>) -> bool {
     if a.tag() == airsyncbase::BODY {
         return lines(a.text_of(airsyncbase::DATA)) == lines(b.text_of(airsyncbase::DATA));
     }
-    if a.children().len() != b.children().len() {
-        return false;
-    }
     match (a.text(), b.text()) {
+        // Their time of day means nothing.
+        (Some(x), Some(y)) if matches!(a.tag(), contacts::BIRTHDAY | contacts::ANNIVERSARY) => {
+            day_of(x).is_some_and(|day| day_of(y) == Some(day))
+        }
         (Some(x), Some(y)) => x.trim() == y.trim() || lines(Some(x)) == lines(Some(y)) || same_time(x, y),
-        (None, None) => a.children().iter().zip(b.children()).all(|(a, b)| a.tag() == b.tag() && same(a, b)),
+        (None, None) => same_all(&telling(a), &telling(b)),
         _ => false,
     }
+}
+
+/// The children that say something.
+fn telling<'e>(element: &'e Element<'e>) -> Vec<&'e Element<'e>> {
+    element.children().iter().filter(|child| !says_nothing(child)).collect()
+}
+
+fn same_all(has: &[&Element<'_>], told: &[&Element<'_>]) -> bool {
+    has.len() == told.len()
+        && told.iter().all(|told| has.iter().any(|has| has.tag() == told.tag() && same(has, told)))
 }
 
 fn same_time(a: &str, b: &str) -> bool {
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn times_and_line_ends_have_more_forms_than_one() {
-        let time = |text: &str| data([Element::leaf(contacts::BIRTHDAY, text.to_owned())]);
+        let time = |text: &str| data([Element::leaf(tasks::DUE_DATE, text.to_owned())]);
         let sent = time("20261124T120000Z");
         assert!(agrees(None, &sent, &time("2026-11-24T12:00:00.000Z"), &Supported::All));
         assert!(!agrees(None, &sent, &time("2026-11-24T11:00:00.000Z"), &Supported::All));

@@ -8,7 +8,7 @@ use super::out::{Out, clean};
 use super::{CONVERSION, Change, Refused, Said};
 
 /// Who made an object. RFC 5545 §3.7.3.
-const PRODID: &str = concat!("-//Folkmoot//Folkmoot ", env!("CARGO_PKG_VERSION"), "//EN");
+pub(super) const PRODID: &str = concat!("-//Folkmoot//Folkmoot ", env!("CARGO_PKG_VERSION"), "//EN");
 /// A body as HTML beside DESCRIPTION, as Outlook writes it.
 const ALT_DESC: &str = "X-ALT-DESC";
 /// Most categories of an item. MS-ASTASK §2.2.2.5, MS-ASNOTE §2.2.2.3.

@@ -7,10 +7,12 @@
 mod agree;
 mod body;
 mod calendar;
+mod contacts;
 mod ical;
 mod notes;
 mod out;
 mod supported;
+mod tasks;
 
 use std::fmt;
 
@@ -58,6 +60,8 @@ pub(super) struct Change<'c> {
     pub(super) instance: Option<&'c str>,
     /// Which properties stay when they are left out.
     pub(super) supported: &'c Supported,
+    /// The protocol version of the request.
+    pub(super) version: Version,
     /// 128 random bits, for the identity of what is new.
     pub(super) unique: u128,
 }
@@ -72,7 +76,7 @@ impl Change<'_> {
     pub(super) fn said(&self, tag: Tag) -> Said<'_> {
         match self.element(tag) {
             Some(element) => Said::Is(element),
-            None if self.supported.keeps(tag) => Said::Leave,
+            None if !tag.is_in(self.version) || self.supported.keeps(tag) => Said::Leave,
             None => Said::Gone,
         }
     }
@@ -154,6 +158,8 @@ pub(super) fn show(
     out: &mut Out<'_>,
 ) -> bool {
     match kind {
+        Kind::Contacts => contacts::show(object, out),
+        Kind::Tasks => tasks::show(object, out),
         Kind::Notes => notes::show(object, out),
         Kind::Calendar => calendar::show(object, asker, place, out),
         _ => false,
@@ -164,6 +170,8 @@ pub(super) fn show(
 /// more is to be said of it.
 pub(super) fn stand_in(kind: Kind, item: &Item, out: &mut Out<'_>) {
     match kind {
+        Kind::Contacts => contacts::stand_in(out),
+        Kind::Tasks => tasks::stand_in(out),
         Kind::Notes => notes::stand_in(item, out),
         Kind::Calendar => calendar::stand_in(item, out),
         _ => {}
@@ -182,6 +190,8 @@ pub(super) fn apply(
         return Err(Refused(CONVERSION));
     }
     match kind {
+        Kind::Contacts => contacts::apply(current, change, asker),
+        Kind::Tasks => tasks::apply(current, change, asker),
         Kind::Notes => notes::apply(current, change, asker),
         Kind::Calendar => calendar::apply(current, change, asker),
         _ => Err(Refused(CONVERSION)),

@@ -24,7 +24,6 @@ impl<'o> Out<'o> {
     }
 
     /// The version in use.
-    #[expect(dead_code, reason = "events ask for it")]
     pub(in crate::doors::eas) fn version(&self) -> Version {
         self.version
     }

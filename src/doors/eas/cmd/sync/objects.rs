@@ -231,6 +231,7 @@ fn merge(
         data: command.child(airsync::APPLICATION_DATA),
         instance: command.text_of(airsyncbase::INSTANCE_ID),
         supported: &supported,
+        version: session.version,
         unique,
     };
     class::apply(folder.kind, old.as_ref(), &change, Asker::of(session))
