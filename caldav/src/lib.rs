@@ -19,8 +19,10 @@
 //! ```
 
 mod activesync;
+pub mod card;
 mod component;
 mod date;
+pub mod dav;
 mod freebusy;
 mod itip;
 mod line;
