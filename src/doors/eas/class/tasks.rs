@@ -80,7 +80,7 @@ pub(super) fn apply(
     set_sensitivity(task, change)?;
     ical::set_categories(task, change, (tasks::CATEGORIES, tasks::CATEGORY))?;
     dates::apply(task, &zones, change)?;
-    recurrence::apply(task, &zones, change)?;
+    recurrence::apply(task, &before, &zones, change)?;
     dates::agree(task)?;
     set_complete(task, change, asker.now)?;
     reminder::apply(task, &zones, change)?;
