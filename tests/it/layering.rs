@@ -20,7 +20,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("message", &[]),
     ("delivery", &["mailbox", "directory", "message", "store", "config", "metrics", "net"]),
     ("net", &["config"]),
-    ("services", &["config", "metrics", "store", "mailbox", "directory", "delivery", "net"]),
+    ("services", &["config", "metrics", "store", "mailbox", "directory", "delivery", "net", "objects"]),
     // Doors see all beneath them and never each other.
     ("doors", DOORS),
     ("server", &["services", "doors", "config", "net"]),
@@ -34,12 +34,14 @@ const DOORS: &[&str] = &[
     "store",
     "policy",
     "mailbox",
+    "objects",
     "directory",
     "message",
     "delivery",
     "net",
     "services",
     "wbxml",
+    "caldav",
 ];
 
 /// Our crates beside the root; they import nothing of ours.
