@@ -19,6 +19,7 @@
 //! ```
 
 mod activesync;
+pub mod card;
 mod component;
 mod date;
 pub mod dav;

@@ -129,6 +129,9 @@ pub struct PrincipalMatch {
     pub wanted: Wanted,
 }
 
+/// Reads what stands in the element of a report.
+type Reader = fn(&Element) -> Result<Report, BadRequest>;
+
 impl Report {
     /// Reads the body.
     ///
@@ -138,7 +141,7 @@ impl Report {
         let document = Document::parse(body, limits)?;
         let root = document.root();
         let name = root.name();
-        let known: [(Name, fn(&Element) -> Result<Self, BadRequest>); 11] = [
+        let known: [(Name, Reader); 11] = [
             (Name::caldav("calendar-query"), calendar_query),
             (Name::caldav("calendar-multiget"), |root| multiget(root).map(Self::CalendarMultiget)),
             (Name::caldav("free-busy-query"), free_busy_query),
