@@ -24,7 +24,7 @@ mod component;
 mod date;
 pub mod dav;
 mod freebusy;
-mod itip;
+pub mod itip;
 mod line;
 mod merge;
 mod object;

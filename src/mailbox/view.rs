@@ -8,7 +8,7 @@ use super::folder::{DEPTH_MAX, Folder, Owner, Role};
 use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
 use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
-use super::seen;
+use super::seen::{self, OwnSeen};
 use super::sync::{self, Facts, Position};
 use crate::clock::Millis;
 use crate::policy::Rights;
@@ -119,33 +119,48 @@ impl View {
         from: Uid,
         visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        let private = self.private_seen(folder)?;
+        let mut failed = None;
+        self.sound_items(folder, from, &mut |mut item| match self.own_seen(private, folder, &mut item) {
+            Ok(()) => visit(item),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// As [`View::items`], with the folder's own seen state.
+    pub(super) fn sound_items(
+        &self,
+        folder: &Folder,
+        from: Uid,
+        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let range = (
             Bound::Included(rows::item_key(folder.id, from)),
             prefix_end(&Key::of(Table::Item).u64(folder.id.0).done()),
         );
-        let private = self.private_seen(folder)?;
-        let mut failed = None;
         self.reader.scan(&range, Order::Forward, &mut |key, value| {
             let mut parts = Parts::of(key);
             let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
-            let item = rows::item_of(uid, value).and_then(|mut item| {
-                self.own_seen(private, folder, &mut item)?;
-                Ok(item)
-            });
-            match item {
+            match rows::item_of(uid, value) {
                 Ok(item) => visit(item),
                 // One damaged row must not hide the folder.
-                Err(Error::Store(e)) => {
-                    tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "skipped a damaged item");
+                Err(error) => {
+                    tracing::error!(folder = folder.id.0, uid = uid.0, %error, "skipped a damaged item");
                     ControlFlow::Continue(())
-                }
-                Err(e) => {
-                    failed = Some(e);
-                    ControlFlow::Break(())
                 }
             }
         })?;
-        failed.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// All of the acting account's own seen state in a folder, where it has one.
+    pub(super) fn all_own_seen(&self, folder: &Folder) -> Result<Option<OwnSeen>, Error> {
+        let private = self.private_seen(folder)?;
+        private.map(|user| OwnSeen::of(&self.reader, folder.id, user)).transpose()
     }
 
     /// An item's trace prefix and pre-parsed record.

@@ -48,7 +48,7 @@ impl Services {
     /// [`OpenError::Store`] above all when another process has the folder.
     pub fn open(config: Config, clock: Clock) -> Result<Arc<Self>, OpenError> {
         let store = open_store(&config, &clock)?;
-        let mailbox = Mailbox::new(store.clone(), clock.clone());
+        let mailbox = Mailbox::with_hot(store.clone(), clock.clone(), config.store.hot_folders);
         let directory = Directory::new(store.clone(), clock.clone(), auth_limits(&config.auth))?;
         let metrics = Metrics::new();
         let counted = metrics.clone();

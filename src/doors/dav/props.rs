@@ -40,7 +40,7 @@ pub(super) enum Live {
 }
 
 /// What CALDAV:schedule-calendar-transp is kept as.
-pub(super) const TRANSPARENT: &str = "transparent";
+pub(super) const TRANSPARENT: &str = "schedule-calendar-transp";
 
 /// Whether a name is that of a live property, and then whether it can be set.
 pub(super) fn live(name: &Name) -> Option<Live> {

@@ -7,7 +7,7 @@ use caldav::dav::{Href, Multistatus, Name, Patch, Property, Proppatch, Status};
 use crate::doors::dav::conn::Asked;
 use crate::doors::dav::dead;
 use crate::doors::dav::node::{Collection, Home, Node};
-use crate::doors::dav::props::{self, Live, TRANSPARENT};
+use crate::doors::dav::props::{self, Live};
 use crate::doors::dav::reply::{self, Failure};
 use crate::mailbox::{self, Edit, FolderId, Granted, Knew, MailTx, Role};
 use crate::objects::{self, DISPLAY_NAME};
@@ -97,7 +97,7 @@ pub(in crate::doors::dav) fn value(property: &Property) -> Result<Option<Vec<u8>
     match name.local() {
         "schedule-calendar-transp" if name.is_caldav("schedule-calendar-transp") => {
             let transparent = property.value.child(&Name::caldav("transparent")).is_some();
-            Ok(transparent.then(|| TRANSPARENT.as_bytes().to_vec()))
+            Ok(transparent.then(|| b"transparent".to_vec()))
         }
         "calendar-timezone" if name.is_caldav("calendar-timezone") => {
             let object = caldav::Object::parse(text.trim_start().as_bytes()).map_err(|_| ())?;
