@@ -20,6 +20,7 @@ use super::listing::{self, Listing};
 use super::node::{self, Home, Node};
 use super::props;
 use super::reply::{self, Failure};
+use super::schedule;
 use super::session::{Dav, Session};
 use crate::clock::instant;
 use crate::directory::{Login, Service};
@@ -154,6 +155,9 @@ fn dispatch(method: &Method, asked: &Asked) -> Result<Answer, Failure> {
         "MKCALENDAR" => cmd::mkcol::run(asked, true).map(Answer::Whole),
         "COPY" => cmd::copy_move::run(asked, false).map(Answer::Whole),
         "MOVE" => cmd::copy_move::run(asked, true).map(Answer::Whole),
+        "POST" if matches!(asked.node(&asked.session.view()?)?, Node::Outbox) => {
+            schedule::post(asked).map(Answer::Whole)
+        }
         _ => {
             let node = asked.node(&asked.session.view()?)?;
             Ok(Answer::Whole(reply::not_allowed(&props::methods(&node).join(", "))))

@@ -141,7 +141,7 @@ impl Listing {
             },
         };
         if let Some(filter) = &self.filter {
-            match filter.matches(props, &at, &item) {
+            match filter.matches(props, &item) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(e) => return damaged(&e, &href, out).then_some(()).ok_or(e),

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `/dav/principals/<address>/` | an account |
 //! | `/dav/calendars/<address>/` | its calendars, task lists, notes and journals, and those it is shown by others |
+//! | `/dav/calendars/<address>/inbox/`, `outbox/` | where its scheduling goes through |
 //! | `/dav/contacts/<address>/` | its address books, likewise |
 //! | `/dav/files/<address>/` | its files, a plain tree |
 
@@ -21,6 +22,7 @@ mod listing;
 mod node;
 mod props;
 mod reply;
+mod schedule;
 mod session;
 mod tree;
 

@@ -17,6 +17,10 @@ pub(super) const ROOT: &str = "dav";
 /// The name of the folder that an account's files are in. It is made with the first of them.
 pub(super) const FILES: &str = "Files";
 
+/// The last segments of the scheduling inbox and outbox in the home of calendars.
+pub(super) const INBOX: &str = "inbox";
+pub(super) const OUTBOX: &str = "outbox";
+
 /// A kind of home.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Home {
@@ -110,6 +114,10 @@ pub(super) enum Node {
     Principal(Box<Account>),
     /// A home of the user's.
     Home(Home),
+    /// Where scheduling messages arrive. They are applied as they do, so that nothing waits there. RFC 6638 §2.2.
+    Inbox,
+    /// Where clients ask when others are busy. RFC 6638 §2.1.
+    Outbox,
     /// A folder.
     Collection(Arc<Collection>),
     /// An item of a folder.
@@ -175,6 +183,12 @@ fn in_home(session: &Session, view: &View, home: Home, rest: &[&str]) -> Result<
         [segment, name] => (*segment, Some(*name)),
         _ => return Ok(Node::Nowhere),
     };
+    match (home, segment, name) {
+        (Home::Calendars, INBOX, None) => return Ok(Node::Inbox),
+        (Home::Calendars, OUTBOX, None) => return Ok(Node::Outbox),
+        (Home::Calendars, INBOX | OUTBOX, Some(_)) => return Ok(Node::Nowhere),
+        _ => {}
+    }
     let all = collections(session, view, home)?;
     let href = home_href(session, home).member(segment, true);
     let Some(found) = all.into_iter().find(|found| found.href == href) else {

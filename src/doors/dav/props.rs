@@ -15,7 +15,7 @@ use super::dead;
 use super::node::{self, Home, Node};
 use super::reply::Failure;
 use super::session::Session;
-use crate::mailbox::View;
+use crate::mailbox::{Role, View};
 use crate::policy::Rights;
 
 /// Whatever says what properties a resource has.
@@ -193,7 +193,9 @@ impl Props<'_> {
             return Ok(true);
         }
         match node {
-            Node::Root | Node::Principals | Node::Home(_) => self.of_place(node, name, out),
+            Node::Root | Node::Principals | Node::Home(_) | Node::Inbox | Node::Outbox => {
+                self.of_place(node, name, out)
+            }
             Node::Principal(account) => self.of_account(account, name, out),
             Node::Collection(at) => self.of_collection(at, name, out),
             Node::Item(at, item) => self.of_item(at, item, name, out),
@@ -233,11 +235,21 @@ impl Props<'_> {
                     Node::Home(Home::Calendars) => "Calendars",
                     Node::Home(Home::Contacts) => "Contacts",
                     Node::Home(Home::Files) => "Files",
+                    Node::Inbox => "Inbox",
+                    Node::Outbox => "Outbox",
                     _ => "Folkmoot",
                 };
                 out.value(name, &Value::Text(title));
             }
-            (Namespace::Dav, "owner") if matches!(node, Node::Home(_)) => {
+            (Namespace::CalDav, "schedule-default-calendar-URL") if matches!(node, Node::Inbox) => {
+                let all = node::collections(self.session, self.view, Home::Calendars)?;
+                let found = all.iter().find(|at| {
+                    at.folder().role == Role::Calendar && at.folder().owner == self.session.owner()
+                });
+                let Some(found) = found else { return Ok(false) };
+                out.value(name, &Value::Hrefs(std::slice::from_ref(&found.href)));
+            }
+            (Namespace::Dav, "owner") if matches!(node, Node::Home(_) | Node::Inbox | Node::Outbox) => {
                 out.value(name, &Value::Hrefs(&[node::principal_href(self.session.account())]));
             }
             (Namespace::Dav, "quota-available-bytes" | "quota-used-bytes")
@@ -301,6 +313,8 @@ fn resource_type(node: &Node) -> Vec<Name> {
     match node {
         Node::Root | Node::Principals | Node::Home(_) => vec![collection],
         Node::Principal(_) => vec![Name::dav("principal")],
+        Node::Inbox => vec![collection, Name::caldav("schedule-inbox")],
+        Node::Outbox => vec![collection, Name::caldav("schedule-outbox")],
         Node::Collection(at) => match at.home {
             Home::Calendars => vec![collection, Name::caldav("calendar")],
             Home::Contacts => vec![collection, Name::carddav("addressbook")],
@@ -346,6 +360,15 @@ fn privileges(node: &Node) -> Vec<Privilege> {
             all
         }
         Node::Home(_) => [&reads[..], &[Privilege::Bind, Privilege::Unbind]].concat(),
+        Node::Inbox => [&reads[..], &[Privilege::ScheduleDeliver]].concat(),
+        Node::Outbox => {
+            let send = [
+                Privilege::ScheduleSendInvite,
+                Privilege::ScheduleSendReply,
+                Privilege::ScheduleSendFreeBusy,
+            ];
+            [&reads[..], &[Privilege::ScheduleSend], &send].concat()
+        }
         _ => reads.to_vec(),
     }
 }
@@ -389,6 +412,7 @@ pub(super) fn methods(node: &Node) -> &'static [&'static str] {
         Node::Collection(_) => {
             &["OPTIONS", "DELETE", "PROPFIND", "PROPPATCH", "COPY", "MOVE", "REPORT", "MKCOL"]
         }
+        Node::Outbox => &["OPTIONS", "POST", "PROPFIND", "REPORT"],
         Node::Vacant(..) => &["OPTIONS", "PUT", "MKCOL", "MKCALENDAR"],
         _ => &["OPTIONS", "PROPFIND", "PROPPATCH", "REPORT"],
     }

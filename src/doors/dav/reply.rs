@@ -14,8 +14,10 @@ use crate::net::{BodyError, basic};
 use crate::objects::{self, Refused};
 use crate::store;
 
-/// What the door can do. RFC 4918 §10.1, §18; RFC 3744 §7.2; RFC 4791 §5.1; RFC 6352 §6.1; RFC 5689 §3.1.
-pub(super) const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, addressbook";
+/// What the door can do. RFC 4918 §10.1, §18; RFC 3744 §7.2; RFC 4791 §5.1; RFC 6352 §6.1; RFC 5689 §3.1;
+/// RFC 6638 §2.
+pub(super) const CLASSES: &str = "1, 3, access-control, extended-mkcol, calendar-access, \
+    calendar-auto-schedule, addressbook";
 
 /// The media type of bodies in XML.
 pub(super) const XML: &str = "application/xml; charset=utf-8";

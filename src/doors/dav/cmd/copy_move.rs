@@ -91,7 +91,9 @@ fn slot(asked: &Asked, view: &View, target: &Target) -> Result<(Parent, String),
     let parent = match node::resolve(&asked.session, view, &above)? {
         Node::Collection(at) => Parent::Collection(at),
         Node::Home(home) => Parent::Home(home),
-        Node::Root | Node::Principals | Node::Principal(_) => return Err(Failure::FORBIDDEN),
+        Node::Root | Node::Principals | Node::Principal(_) | Node::Inbox | Node::Outbox => {
+            return Err(Failure::FORBIDDEN);
+        }
         Node::Item(..) | Node::Vacant(..) | Node::Nowhere => return Err(Failure::CONFLICT),
     };
     Ok((parent, name.clone()))

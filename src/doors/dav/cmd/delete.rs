@@ -2,12 +2,14 @@
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use caldav::dav::{Depth, Precondition, Privilege};
+use caldav::dav::{Depth, Precondition, Privilege, schedule_reply};
 
+use crate::delivery::Outbound;
+use crate::doors::dav::conditions::field;
 use crate::doors::dav::conn::Asked;
 use crate::doors::dav::node::{Collection, Node};
-use crate::doors::dav::props;
 use crate::doors::dav::reply::{self, Failure, needs};
+use crate::doors::dav::{props, schedule};
 use crate::mailbox::{Item, Role};
 use crate::objects::{self, Expected};
 use crate::policy::Rights;
@@ -22,10 +24,16 @@ pub(in crate::doors::dav) fn run(asked: &Asked) -> Result<Response<Body>, Failur
         asked.check(&view, &node)?;
         match &node {
             Node::Vacant(..) | Node::Nowhere => return Err(Failure::MISSING),
-            Node::Item(at, item) => match remove_object(asked, at, item) {
-                Err(objects::Error::Changed) => continue,
-                removed => removed.map_err(|e| reply::of_objects(e, at.is_card()))?,
-            },
+            Node::Item(at, item) => {
+                schedule::check_tag(asked, &view, at, Some(item))?;
+                // RFC 6638 §8.1
+                let quiet = !schedule_reply(field(&asked.headers, "schedule-reply"));
+                let planned = schedule::scheduled(&asked.session, &view, at, Some(item), None, quiet)?;
+                match remove_object(asked, at, item, planned.outbound) {
+                    Err(objects::Error::Changed) => continue,
+                    removed => removed.map_err(|e| reply::of_objects(e, at.is_card()))?,
+                }
+            }
             Node::Collection(at) => {
                 // RFC 4918 §9.6.1
                 if asked.depth(Depth::Infinity)? != Depth::Infinity {
@@ -40,12 +48,19 @@ pub(in crate::doors::dav) fn run(asked: &Asked) -> Result<Response<Body>, Failur
     Err(Failure::Later)
 }
 
-/// Removes an item that is as it was seen.
-fn remove_object(asked: &Asked, at: &Collection, item: &Item) -> Result<(), objects::Error> {
+/// Removes an item that is as it was seen, and sends what that comes to.
+fn remove_object(
+    asked: &Asked,
+    at: &Collection,
+    item: &Item,
+    outbound: Outbound,
+) -> Result<(), objects::Error> {
     let (id, uid, since) = (at.id(), item.uid, item.content_modseq);
+    let delivery = asked.session.services().delivery.clone();
     asked.session.write(move |tx| {
         let folder = tx.granted(id)?;
-        objects::remove(tx, &folder, uid, Expected::Unchanged(since)).map(drop)
+        objects::remove(tx, &folder, uid, Expected::Unchanged(since))?;
+        Ok(delivery.post(tx.store(), &outbound)?)
     })
 }
 

@@ -8,7 +8,7 @@ use caldav::dav::http_date;
 use crate::doors::dav::conn::Asked;
 use crate::doors::dav::node::Node;
 use crate::doors::dav::reply::{self, Failure};
-use crate::doors::dav::{conditions, data, props};
+use crate::doors::dav::{conditions, data, props, schedule};
 use crate::objects;
 
 pub(in crate::doors::dav) fn run(asked: &Asked, with_body: bool) -> Result<Response<Body>, Failure> {
@@ -38,6 +38,11 @@ pub(in crate::doors::dav) fn run(asked: &Asked, with_body: bool) -> Result<Respo
     }
     if let Ok(date) = HeaderValue::from_str(&http_date(data::modified(item))) {
         headers.insert(header::LAST_MODIFIED, date);
+    }
+    if let Some(tag) = schedule::tag(&asked.session, &view, at, item)?
+        && let Ok(tag) = HeaderValue::from_str(&tag)
+    {
+        headers.insert("schedule-tag", tag);
     }
     if at.is_card() {
         headers.insert(header::VARY, HeaderValue::from_static("accept"));

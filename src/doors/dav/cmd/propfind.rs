@@ -7,8 +7,9 @@ use caldav::dav::{Depth, Href, Precondition, Propfind};
 
 use crate::doors::dav::conn::{Answer, Asked};
 use crate::doors::dav::listing::{Listing, Task};
-use crate::doors::dav::node::{self, Collection, Home, Node, ROOT};
+use crate::doors::dav::node::{self, Collection, Home, INBOX, Node, OUTBOX, ROOT};
 use crate::doors::dav::reply::Failure;
+use crate::doors::dav::schedule;
 use crate::mailbox::{Uid, View};
 use crate::policy::Rights;
 
@@ -53,6 +54,10 @@ fn members(asked: &Asked, view: &View, node: &Node, listing: &mut Listing) -> Re
             listing.push(Task::Node(node::principal_href(me), Node::Principal(Box::new(me.clone()))));
         }
         Node::Home(home) => {
+            if *home == Home::Calendars {
+                listing.push(Task::Node(schedule::box_href(session, INBOX), Node::Inbox));
+                listing.push(Task::Node(schedule::box_href(session, OUTBOX), Node::Outbox));
+            }
             node::collections(session, view, *home)?.into_iter().for_each(|at| listing.push(collection(at)));
         }
         Node::Collection(at) => {
@@ -64,7 +69,12 @@ fn members(asked: &Asked, view: &View, node: &Node, listing: &mut Listing) -> Re
                 })?;
             }
         }
-        Node::Principal(_) | Node::Item(..) | Node::Vacant(..) | Node::Nowhere => {}
+        Node::Principal(_)
+        | Node::Inbox
+        | Node::Outbox
+        | Node::Item(..)
+        | Node::Vacant(..)
+        | Node::Nowhere => {}
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::doors::dav::conn::Asked;
 use crate::doors::dav::data::MEDIA_TYPE;
 use crate::doors::dav::node::{Collection, Home, Node, Parent};
 use crate::doors::dav::reply::{self, Failure, needs};
-use crate::doors::dav::{props, tree};
+use crate::doors::dav::{props, schedule, tree};
 use crate::mailbox::{Item, Knew, View};
 use crate::objects::{self, Expected, Limits, Prepared, Refused, Target};
 use crate::policy::Rights;
@@ -56,8 +56,12 @@ pub(in crate::doors::dav) fn run(asked: &Asked) -> Result<Response<Body>, Failur
             Ok(etag) => {
                 let status = if was.is_some() { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
                 let mut response = reply::empty(status);
-                if let Ok(etag) = HeaderValue::from_str(&etag) {
-                    response.headers_mut().insert(header::ETAG, etag);
+                let headers = response.headers_mut();
+                if let Some(Ok(etag)) = etag.as_deref().map(HeaderValue::from_str) {
+                    headers.insert(header::ETAG, etag);
+                }
+                if let Some(Ok(tag)) = schedule_tag(asked)?.as_deref().map(HeaderValue::from_str) {
+                    headers.insert("schedule-tag", tag);
                 }
                 return Ok(response);
             }
@@ -79,14 +83,24 @@ impl From<Failure> for Stored {
     }
 }
 
-/// Stores what a client sent as an item, and gives its entity tag.
+/// The Schedule-Tag of what was put. RFC 6638 §8.2.
+fn schedule_tag(asked: &Asked) -> Result<Option<String>, Failure> {
+    let view = asked.session.view()?;
+    match asked.node(&view)? {
+        Node::Item(at, item) => schedule::tag(&asked.session, &view, &at, &item),
+        _ => Ok(None),
+    }
+}
+
+/// Stores what a client sent as an item, with the mails that it comes to, and gives its entity tag: none where
+/// something else is stored than was sent (RFC 4791 §5.3.4).
 fn store_object(
     asked: &Asked,
     view: &View,
     at: &Collection,
     was: Option<&Item>,
     name: String,
-) -> Result<String, Stored> {
+) -> Result<Option<String>, Stored> {
     let needed = if was.is_some() { Rights::INSERT.and(Rights::WRITE) } else { Rights::INSERT };
     if !at.may(needed) {
         let privilege = if was.is_some() { Privilege::WriteContent } else { Privilege::Bind };
@@ -94,9 +108,16 @@ fn store_object(
     }
     let is_card = at.is_card();
     let refused = |e: Refused| Failure::Refused(e, is_card);
-    let prepared = Prepared::of(at.folder().kind, asked.body.clone(), &Limits::default()).map_err(refused)?;
+    schedule::check_tag(asked, view, at, was)?;
+    let prepare = |bytes| Prepared::of(at.folder().kind, bytes, &Limits::default()).map_err(refused);
+    let mut prepared = prepare(asked.body.clone())?;
     prepared.check_folder(at.folder()).map_err(refused)?;
     check_uid(view, at, was, &prepared.entry().uid)?;
+    let scheduled = schedule::scheduled(&asked.session, view, at, was, Some(&asked.body), false)?;
+    let as_sent = scheduled.bytes.is_none();
+    if let Some(bytes) = scheduled.bytes {
+        prepared = prepare(bytes)?;
+    }
     let services = asked.session.services();
     let domain = domain_of(asked, at)?;
     let mut new = prepared.stage(&services.store, domain).map_err(Failure::from)?;
@@ -104,7 +125,8 @@ fn store_object(
         let media_type = field(&asked.headers, "content-type").filter(|kind| kind.len() <= MEDIA_TYPE_MAX);
         new.properties.push((MEDIA_TYPE.to_owned(), media_type.map(|kind| kind.as_bytes().to_vec())));
     }
-    let etag = new.etag();
+    let etag = as_sent.then(|| new.etag());
+    let (delivery, outbound) = (services.delivery.clone(), scheduled.outbound);
     let (target, expected) = match was {
         Some(item) => (Target::Of(item.uid), Expected::Unchanged(item.content_modseq)),
         None => (Target::New { name: Some(name) }, Expected::Absent),
@@ -112,10 +134,11 @@ fn store_object(
     let id = at.id();
     let written = asked.session.write(move |tx| {
         let folder = tx.granted(id)?;
-        objects::put(tx, &folder, &target, expected, &new, Knew::default())
+        objects::put(tx, &folder, &target, expected, &new, Knew::default())?;
+        Ok(delivery.post(tx.store(), &outbound)?)
     });
     match written {
-        Ok(_) => Ok(etag),
+        Ok(()) => Ok(etag),
         Err(objects::Error::Changed | objects::Error::UidTaken(_)) => Err(Stored::Again),
         Err(e) => Err(reply::of_objects(e, is_card).into()),
     }

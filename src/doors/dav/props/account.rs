@@ -4,8 +4,9 @@ use caldav::dav::{Href, Name, Namespace, PropertyResponse, Value};
 
 use super::Props;
 use crate::directory::{Account, Kind};
-use crate::doors::dav::node::{self, Home, ROOT};
+use crate::doors::dav::node::{self, Home, INBOX, OUTBOX, ROOT};
 use crate::doors::dav::reply::Failure;
+use crate::doors::dav::schedule;
 
 impl Props<'_> {
     pub(super) fn of_account(
@@ -31,6 +32,12 @@ impl Props<'_> {
             (Namespace::CalDav, "calendar-home-set") if me => {
                 out.value(name, &Value::Hrefs(&[home(Home::Calendars)]));
             }
+            (Namespace::CalDav, "schedule-inbox-URL") if me => {
+                out.value(name, &Value::Hrefs(&[schedule::box_href(self.session, INBOX)]));
+            }
+            (Namespace::CalDav, "schedule-outbox-URL") if me => {
+                out.value(name, &Value::Hrefs(&[schedule::box_href(self.session, OUTBOX)]));
+            }
             (Namespace::CardDav, "addressbook-home-set") if me => {
                 out.value(name, &Value::Hrefs(&[home(Home::Contacts)]));
             }
@@ -46,10 +53,6 @@ impl Props<'_> {
                     _ => "INDIVIDUAL",
                 };
                 out.value(name, &Value::Text(kind));
-            }
-            (Namespace::CalendarServer, "email-address-set") => {
-                // Apple's clients take the address from the set above as well.
-                return Ok(false);
             }
             _ => return Ok(false),
         }

@@ -5,7 +5,7 @@ use caldav::dav::{Name, Namespace, PropertyResponse, Value};
 use super::Props;
 use crate::doors::dav::node::{self, Collection, Home};
 use crate::doors::dav::reply::Failure;
-use crate::doors::dav::{data, dead};
+use crate::doors::dav::{data, dead, schedule};
 use crate::mailbox::Item;
 use crate::objects;
 use crate::policy::Rights;
@@ -36,6 +36,10 @@ impl Props<'_> {
             (Namespace::CalDav, "calendar-data") if at.home == Home::Calendars && at.may(Rights::READ) => {
                 let text = data::calendar(self, at, item)?;
                 out.value(name, &Value::Data { text: &text, kind: None });
+            }
+            (Namespace::CalDav, "schedule-tag") => {
+                let Some(tag) = schedule::tag(self.session, self.view, at, item)? else { return Ok(false) };
+                out.value(name, &Value::Text(&tag));
             }
             (Namespace::CardDav, "address-data") if at.is_card() && at.may(Rights::READ) => {
                 let (text, version) = data::card(self, item)?;
