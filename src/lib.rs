@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod net;
 pub mod objects;
 pub mod policy;
+pub mod scheduling;
 pub mod server;
 pub mod services;
 pub mod store;

@@ -70,6 +70,7 @@ impl Config {
         const MIB: u64 = 1 << 20;
         range(self.store.cache, MIB..1 << 40, "store.cache")
             .or_else(|| range(self.store.write_buffer, MIB..1 << 40, "store.write_buffer"))
+            .or_else(|| range(self.store.hot_folders, 0..1 << 40, "store.hot_folders"))
             .or_else(|| range(self.store.free_space_min, 0..1 << 50, "store.free_space_min"))
             .or_else(|| range(self.store.keep_expunged, 0..10_000, "store.keep_expunged"))
             .or_else(|| range(self.store.keep_tombstones, 1..10_000, "store.keep_tombstones"))

@@ -93,6 +93,8 @@ pub struct Store {
     pub cache: u64,
     /// Memory for rows not yet in sorted files, in bytes. Default: 64 MiB.
     pub write_buffer: u64,
+    /// Memory for the listings of folders in use, in bytes: 32 an item. Default: 64 MiB.
+    pub hot_folders: u64,
     /// Free disk space below which new mail and changes are refused with "try later", in bytes;
     /// reading and deleting go on. Default: 256 MiB.
     pub free_space_min: u64,
@@ -109,6 +111,7 @@ impl Default for Store {
             engine: Engine::Fjall,
             cache: 128 << 20,
             write_buffer: 64 << 20,
+            hot_folders: 64 << 20,
             free_space_min: 256 << 20,
             keep_expunged: 14,
             keep_tombstones: 90,

@@ -8,6 +8,7 @@ mod change;
 mod damaged;
 mod error;
 mod folder;
+mod hot;
 mod ids;
 mod item;
 mod items;
@@ -29,6 +30,7 @@ mod view;
 pub use change::{Edit, Knew, NewContent, NewItem, Placed};
 pub use error::Error;
 pub use folder::{FOLDERS_MAX, Folder, Kind, NAME_MAX, Owner, Role, STANDARD, TreeChange, check_name};
+pub use hot::{Light, Lights};
 pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
 pub use item::{Expunged, Flags, Item, LogRow, SPAN, ThreadKeys};
 pub use notify::{Notifier, Place, Watch};
@@ -44,10 +46,13 @@ pub use tx::{Granted, MailTx};
 pub use verify::{Difference, owners, verify};
 pub use view::{Seen, Synced, View};
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::store::{BodyId, Store, Tx};
+use hot::HotFolders;
 
 /// The shared folder store. Cheap to clone.
 #[derive(Clone)]
@@ -55,12 +60,22 @@ pub struct Mailbox {
     store: Store,
     clock: Clock,
     notifier: Notifier,
+    hot: Arc<HotFolders>,
 }
+
+/// Memory for hot folders, in bytes, unless said otherwise: some 2 million items.
+pub const HOT_BYTES: u64 = 64 << 20;
 
 impl Mailbox {
     /// The folders kept in `store`.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, notifier: Notifier::default() }
+        Self::with_hot(store, clock, HOT_BYTES)
+    }
+
+    /// As [`Mailbox::new`], with `hot_bytes` of memory for folders looked at lately.
+    pub fn with_hot(store: Store, clock: Clock, hot_bytes: u64) -> Self {
+        let hot = Arc::new(HotFolders::new(hot_bytes));
+        Self { store, clock, notifier: Notifier::default(), hot }
     }
 
     /// The store beneath.
@@ -92,6 +107,12 @@ impl Mailbox {
             return Ok(body);
         }
         Ok([prefix, &body].concat().into())
+    }
+
+    /// What listings ask of a folder's items, as `view` has them: from memory when the folder was looked at
+    /// lately.
+    pub fn lights(&self, view: &View, folder: &Folder) -> Result<Lights, Error> {
+        self.hot.lights(view, folder)
     }
 
     /// Runs `f` as one transaction; the future is ready when it is durable.

@@ -1,11 +1,16 @@
 //! Seen state that is a user's own in somebody else's folder: bits by UID, in chunks. It raises
 //! nobody else's modseq.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
 use super::error::Error;
 use super::ids::{Acting, FolderId, Uid};
 use super::tx::{Granted, MailTx};
-use crate::store::Read;
-use crate::store::keys::{Key, Table};
+use crate::store::keys::{Key, Parts, Table};
+use crate::store::{Order, Read};
 
 /// UIDs of one chunk; its row has an eighth of that many octets at most.
 const CHUNK: u32 = 4_096;
@@ -25,6 +30,30 @@ pub(super) fn is_seen(from: &dyn Read, folder: FolderId, user: u64, uid: Uid) ->
     let (octet, bit) = place(uid);
     let chunk = from.get(&key(folder, user, uid))?;
     Ok(chunk.and_then(|chunk| chunk.get(octet).copied()).is_some_and(|bits| bits & bit != 0))
+}
+
+/// All that a user has seen in somebody else's folder.
+#[derive(Default)]
+pub(super) struct OwnSeen(HashMap<u32, Bytes>);
+
+impl OwnSeen {
+    pub(super) fn of(from: &dyn Read, folder: FolderId, user: u64) -> Result<Self, Error> {
+        let mut chunks = HashMap::new();
+        let range = Key::of(Table::SeenOverlay).u64(folder.0).u64(user).range();
+        from.scan(&range, Order::Forward, &mut |key, chunk| {
+            let mut parts = Parts::of(key);
+            let number = parts.u64().and_then(|_| parts.u64()).and_then(|_| parts.u32());
+            chunks.extend(number.map(|number| (number, chunk.clone())));
+            ControlFlow::Continue(())
+        })?;
+        Ok(Self(chunks))
+    }
+
+    pub(super) fn has(&self, uid: Uid) -> bool {
+        let (octet, bit) = place(uid);
+        let chunk = self.0.get(&(uid.0 / CHUNK));
+        chunk.and_then(|chunk| chunk.get(octet)).is_some_and(|bits| bits & bit != 0)
+    }
 }
 
 impl<'g> MailTx<'_, 'g> {

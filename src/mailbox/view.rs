@@ -8,7 +8,7 @@ use super::folder::{DEPTH_MAX, Folder, Owner, Role};
 use super::ids::{Acting, FolderId, Modseq, OwnerId, Uid};
 use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
-use super::seen;
+use super::seen::{self, OwnSeen};
 use super::sync::{self, Facts, Position};
 use crate::clock::Millis;
 use crate::policy::Rights;
@@ -17,6 +17,9 @@ use crate::store::{Order, Read, Reader, prefix_end};
 
 /// Changes of a folder looked at for a move that is asked for again.
 const LOOK_BACK: usize = 4_000;
+
+/// Told of each item's filter date, UID and span.
+type SpanVisitor<'v> = dyn FnMut(Millis, Uid, &[u8]) -> ControlFlow<()> + 'v;
 
 /// A snapshot of all folders, for one acting principal.
 pub struct View {
@@ -116,33 +119,48 @@ impl View {
         from: Uid,
         visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        let private = self.private_seen(folder)?;
+        let mut failed = None;
+        self.sound_items(folder, from, &mut |mut item| match self.own_seen(private, folder, &mut item) {
+            Ok(()) => visit(item),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// As [`View::items`], with the folder's own seen state.
+    pub(super) fn sound_items(
+        &self,
+        folder: &Folder,
+        from: Uid,
+        visit: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let range = (
             Bound::Included(rows::item_key(folder.id, from)),
             prefix_end(&Key::of(Table::Item).u64(folder.id.0).done()),
         );
-        let private = self.private_seen(folder)?;
-        let mut failed = None;
         self.reader.scan(&range, Order::Forward, &mut |key, value| {
             let mut parts = Parts::of(key);
             let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
-            let item = rows::item_of(uid, value).and_then(|mut item| {
-                self.own_seen(private, folder, &mut item)?;
-                Ok(item)
-            });
-            match item {
+            match rows::item_of(uid, value) {
                 Ok(item) => visit(item),
                 // One damaged row must not hide the folder.
-                Err(Error::Store(e)) => {
-                    tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "skipped a damaged item");
+                Err(error) => {
+                    tracing::error!(folder = folder.id.0, uid = uid.0, %error, "skipped a damaged item");
                     ControlFlow::Continue(())
-                }
-                Err(e) => {
-                    failed = Some(e);
-                    ControlFlow::Break(())
                 }
             }
         })?;
-        failed.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// All of the acting account's own seen state in a folder, where it has one.
+    pub(super) fn all_own_seen(&self, folder: &Folder) -> Result<Option<OwnSeen>, Error> {
+        let private = self.private_seen(folder)?;
+        private.map(|user| OwnSeen::of(&self.reader, folder.id, user)).transpose()
     }
 
     /// An item's trace prefix and pre-parsed record.
@@ -169,12 +187,7 @@ impl View {
 
     /// Visits the items of a folder with a filter date of `from` or later, in the order of these dates, with
     /// their property [`SPAN`]; neither item nor record is touched for it.
-    pub fn spans(
-        &self,
-        folder: &Folder,
-        from: Millis,
-        visit: &mut dyn FnMut(Millis, Uid, &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    pub fn spans(&self, folder: &Folder, from: Millis, visit: &mut SpanVisitor<'_>) -> Result<(), Error> {
         let low = Position { date: from, uid: 0 };
         rows::spans(&self.reader, folder.id, low, Position::TOP, Order::Forward, &mut |at, span| {
             visit(at.date, Uid(at.uid), span)

@@ -164,7 +164,7 @@ impl Entry {
                 Some(self.end.map_or(FOREVER, |end| end.saturating_mul(1000)).min(FOREVER))
             }
             Kept::Event => Some(FOREVER),
-            // A search by time among events must not pass over what else is in their folder.
+            // A phone's filter of a calendar does not concern what is no event.
             Kept::ToDo | Kept::Journal if in_calendar => Some(FOREVER),
             _ => None,
         }
@@ -193,7 +193,7 @@ pub(super) enum Spot {
     Floating(i64),
     /// Begins at that second or up to a day before; its body tells the rest.
     Look(i64, [u8; 16]),
-    /// What is no event has to be looked at by whoever asks.
+    /// It is no event.
     Other,
 }
 
@@ -223,7 +223,7 @@ impl Spot {
         bytes
     }
 
-    /// What an index row says; what is not known has to be looked at.
+    /// What an index row says; what is not known is none of ours.
     pub(super) fn decode(bytes: &[u8]) -> Self {
         let read = || {
             let (tag, rest) = bytes.split_first()?;

@@ -13,6 +13,7 @@ use crate::directory::{self, Allowance, AuthLimits, Directory, FailureLimits, Pa
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
+use crate::objects::Objects;
 use crate::store::{self, EngineKind, Store, StoreOptions};
 
 pub use keeper::Keeper;
@@ -28,6 +29,8 @@ pub struct Services {
     pub store: Store,
     /// The shared folders.
     pub mailbox: Mailbox,
+    /// Calendar and address objects in them.
+    pub objects: Objects,
     /// Who is who.
     pub directory: Directory,
     /// Mail in, and out through the queue.
@@ -45,7 +48,7 @@ impl Services {
     /// [`OpenError::Store`] above all when another process has the folder.
     pub fn open(config: Config, clock: Clock) -> Result<Arc<Self>, OpenError> {
         let store = open_store(&config, &clock)?;
-        let mailbox = Mailbox::new(store.clone(), clock.clone());
+        let mailbox = Mailbox::with_hot(store.clone(), clock.clone(), config.store.hot_folders);
         let directory = Directory::new(store.clone(), clock.clone(), auth_limits(&config.auth))?;
         let metrics = Metrics::new();
         let counted = metrics.clone();
@@ -57,6 +60,7 @@ impl Services {
             clock,
             store,
             mailbox,
+            objects: Objects::default(),
             directory,
             delivery,
             metrics,

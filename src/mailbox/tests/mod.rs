@@ -2,6 +2,7 @@
 
 mod damaged;
 mod folders;
+mod hot;
 mod items;
 mod kept;
 mod model;

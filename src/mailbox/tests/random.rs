@@ -233,6 +233,29 @@ impl World {
         purged.await
     }
 
+    /// What is held in memory is what the rows say, for everybody who may look.
+    fn check_hot(&self) {
+        let hot = &self.home.mailbox;
+        let lookers = OWNERS.map(Acting::account).into_iter().chain([Acting::System]);
+        for view in lookers.map(|acting| hot.view(acting).unwrap()) {
+            for folder in self.folders().iter().filter(|folder| view.folder(folder.id).is_ok()) {
+                let lights = hot.lights(&view, folder).unwrap();
+                let mut shown = lights.iter();
+                view.items(folder, Uid(0), &mut |item| {
+                    let light = shown.next().expect("an item that is not in memory");
+                    assert_eq!(lights.get(item.uid), Some(light));
+                    assert_eq!(lights.keywords(&light), item.keywords);
+                    let is = (light.uid, light.flags, light.modseq, light.content, u64::from(light.size));
+                    assert_eq!(is, (item.uid, item.flags, item.modseq, item.content, item.size));
+                    std::ops::ControlFlow::Continue(())
+                })
+                .unwrap();
+                assert_eq!(shown.next(), None);
+                assert_eq!(lights.len() as u64, folder.items);
+            }
+        }
+    }
+
     /// A client that begins now is told of exactly the items that are there.
     fn check_sync(&self) {
         let view = self.home.mailbox.view(Acting::System).unwrap();
@@ -278,6 +301,7 @@ proptest! {
                     ) => {}
                     Err(e) => panic!("{shown}: {e}"),
                 }
+                world.check_hot();
                 if n % 10 == 9 {
                     world.home.check();
                 }
