@@ -18,3 +18,4 @@ pub(super) mod settings;
 pub(super) mod smart_forward;
 pub(super) mod smart_reply;
 pub(super) mod sync;
+pub(super) mod validate_cert;
