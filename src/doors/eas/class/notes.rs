@@ -151,10 +151,13 @@ mod tests {
     #[test]
     fn hostile_values_are_refused() {
         let class = class(Version::V16_0);
-        for element in [leaf(notes::MESSAGE_CLASS, "IPM.Note"), leaf(notes::SUBJECT, &"x".repeat(40_000)), body(3, "x")] {
+        for element in
+            [leaf(notes::MESSAGE_CLASS, "IPM.Note"), leaf(notes::SUBJECT, &"x".repeat(40_000)), body(3, "x")]
+        {
             assert_eq!(class.apply(None, &data([element])), Err(Refused(CONVERSION)));
         }
-        let task = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTODO\r\nUID:1\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
+        let task =
+            b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTODO\r\nUID:1\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
         assert_eq!(class.show(task), None);
         let stored = class.apply(None, &data([leaf(notes::SUBJECT, "a\u{7}b")])).unwrap();
         assert!(stored.contains("SUMMARY:ab\r\n"), "{stored}");
