@@ -10,17 +10,17 @@ const BODY_MAX: usize = 4 << 20;
 
 /// A body as a client sent it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Sent {
+pub(in crate::doors::eas) struct Sent {
     /// As text, with bare line feeds.
-    pub(super) text: String,
+    pub(in crate::doors::eas) text: String,
     /// As HTML, where the client sent that.
-    pub(super) html: Option<String>,
+    pub(in crate::doors::eas) html: Option<String>,
 }
 
 impl Sent {
     /// Reads the Body of ApplicationData. `None` where there is none, or one without Data: then it stays
     /// as it is. MS-ASCMD §2.2.3.24.
-    pub(super) fn read(data: Option<&Element<'_>>) -> Result<Option<Self>, Refused> {
+    pub(in crate::doors::eas) fn read(data: Option<&Element<'_>>) -> Result<Option<Self>, Refused> {
         let Some(body) = data.and_then(|data| data.child(airsyncbase::BODY)) else { return Ok(None) };
         let Some(element) = body.child(airsyncbase::DATA) else { return Ok(None) };
         let octets = element.bytes().unwrap_or_default();

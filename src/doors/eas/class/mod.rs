@@ -23,6 +23,8 @@ use caldav::{Invalid, Object, TooLarge};
 use wbxml::{BadValue, Element, Tag, Version};
 
 pub(super) use agree::agrees;
+pub(super) use body::Sent;
+pub(super) use calendar::{Invitation, invitation, sequence, set_reply_time};
 pub(super) use out::Out;
 pub(super) use supported::Supported;
 

@@ -6,7 +6,7 @@ use wbxml::{Element, Tag, Version, airsync, airsyncbase, email, email2, itemoper
 use super::body::{self, Choice, Data, Kind, Shown, Source};
 use super::time::dashed;
 use super::uncut::{message_of_cut, uncut};
-use super::{Renderer, address, attachment, conversation, conversation_id, flag};
+use super::{Renderer, address, attachment, conversation, conversation_id, flag, meeting};
 use crate::mailbox::{Error, Flags, Item, Role};
 use crate::message::{self, MailRecord, thread};
 
@@ -85,10 +85,16 @@ impl Renderer<'_> {
         self.envelope(&mut out, item, &record);
         out.add_all(attachment::list(self.folder, item, &record, version));
         self.bodies(&mut out, item, &record, parts)?;
-        out.add(Element::leaf(email::MESSAGE_CLASS, message_class(&record)));
+        let invitation = meeting::of(self.session, self.view, (self.folder, item), &record)?;
+        let (class, content_class) = match &invitation {
+            Some(invitation) => (invitation.class, meeting::CONTENT_CLASS),
+            None => (message_class(&record), CONTENT_CLASS),
+        };
+        out.add(Element::leaf(email::MESSAGE_CLASS, class));
+        out.add_all(invitation.and_then(|invitation| invitation.request));
         out.add(Element::leaf(email::INTERNET_CPID, UTF_8));
         out.add(flag::flag(item, version));
-        out.add(Element::leaf(email::CONTENT_CLASS, CONTENT_CLASS));
+        out.add(Element::leaf(email::CONTENT_CLASS, content_class));
         out.add(Element::number(airsyncbase::NATIVE_BODY_TYPE, record.native_body as u8));
         out.add(flag::categories(item));
         self.beyond_12(&mut out, item, &record, row.prefix());

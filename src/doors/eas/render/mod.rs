@@ -6,6 +6,7 @@ mod body;
 mod conversation;
 mod email;
 mod flag;
+mod meeting;
 mod renderer;
 #[cfg(test)]
 mod tests;

@@ -133,11 +133,6 @@ impl Edit<'_> {
         Ok(Edited { master, overrides, definition })
     }
 
-    /// What the client says of a property: nothing of one that its version does not have.
-    fn said<'c>(&self, change: &'c Change<'_>, tag: Tag) -> Said<'c> {
-        if tag.is_in(self.asker.version) { change.said(tag) } else { Said::Leave }
-    }
-
     /// From 16.0 on instances are changed one by one; an event may still be made with all of them.
     fn takes_exceptions(&self) -> bool {
         self.asker.version < Version::V16_0 || self.is_new
@@ -264,7 +259,7 @@ impl Edit<'_> {
         change: &Change<'_>,
         times: &Times,
     ) -> Result<bool, Refused> {
-        match self.said(change, calendar::RECURRENCE) {
+        match change.said(calendar::RECURRENCE) {
             Said::Leave => Ok(false),
             // What the client was not shown it does not take away.
             Said::Gone => Ok(recurrence::of(master, times).is_some() && recurrence::clear(master)),
@@ -296,17 +291,17 @@ impl Edit<'_> {
             self.set_meeting(event, change)?;
         }
         ical::set_categories(event, change, (calendar::CATEGORIES, calendar::CATEGORY))?;
-        match self.said(change, calendar::BUSY_STATUS) {
+        match change.said(calendar::BUSY_STATUS) {
             Said::Leave => {}
             Said::Gone => facts::set_busy_status(event, 2, asker)?,
             Said::Is(element) => facts::set_busy_status(event, element.parse::<i16>()?, asker)?,
         }
-        match self.said(change, calendar::SENSITIVITY) {
+        match change.said(calendar::SENSITIVITY) {
             Said::Leave => {}
             Said::Gone => facts::set_sensitivity(event, 0)?,
             Said::Is(element) => facts::set_sensitivity(event, element.parse::<u8>()?)?,
         }
-        match self.said(change, calendar::REMINDER) {
+        match change.said(calendar::REMINDER) {
             Said::Leave => {}
             Said::Is(element) if element.text().is_some_and(|text| !text.trim().is_empty()) => {
                 facts::set_reminder(event, Some(element.parse::<u32>()?.into()), times, zones)?;
@@ -323,7 +318,7 @@ impl Edit<'_> {
         ical::set_body(event, change)?;
         let old = asker.version < Version::V16_0;
         let tag = if old { calendar::LOCATION } else { airsyncbase::LOCATION };
-        match self.said(change, tag) {
+        match change.said(tag) {
             Said::Leave => {}
             Said::Gone => place::set(event, None, asker.version)?,
             Said::Is(element) => place::set(event, Some(element), asker.version)?,
@@ -333,7 +328,7 @@ impl Edit<'_> {
         }
         let status = number::<u8>(change, calendar::MEETING_STATUS)?;
         let wanted = flag(change, calendar::RESPONSE_REQUESTED)?;
-        match self.said(change, calendar::ATTENDEES) {
+        match change.said(calendar::ATTENDEES) {
             Said::Leave => {}
             // Who says that it is a meeting still does not take everybody away.
             Said::Gone if status.is_some_and(|status| status != 0) => {}
@@ -347,7 +342,7 @@ impl Edit<'_> {
         if let Some(status) = status {
             facts::set_cancelled(event, people::is_cancelled(status))?;
         }
-        match self.said(change, calendar::DISALLOW_NEW_TIME_PROPOSAL) {
+        match change.said(calendar::DISALLOW_NEW_TIME_PROPOSAL) {
             Said::Leave => {}
             Said::Gone => facts::set_flag(event, facts::DISALLOW_COUNTER, false)?,
             Said::Is(element) => facts::set_flag(event, facts::DISALLOW_COUNTER, element.flag()?)?,
@@ -442,7 +437,7 @@ impl Edit<'_> {
         }
         // What an Exception of this version does not have it says nothing of.
         let supported = Supported::only(exceptions::elements(version));
-        let change = Change { data: Some(&data), instance: None, supported: &supported, version, unique: 0 };
+        let change = Change { data: Some(&data), instance: None, supported: &supported, unique: 0, version };
         let before = event.clone();
         let times = match (guest, Times::of(&event, series.zones)) {
             (true, Some(times)) => times,

@@ -1,7 +1,7 @@
 //! Small properties of events: how busy one is, how secret it is, and when to be reminded.
 //! MS-ASCAL §2.2.2.9, §2.2.2.38, §2.2.2.41.
 
-use caldav::{Component, ContentLine, Duration, Moment, PartStat, Zones};
+use caldav::{Component, ContentLine, Duration, Moment, Object, PartStat, Zones};
 use wbxml::Version;
 
 use super::super::{Asker, CONVERSION, Refused};
@@ -192,6 +192,14 @@ pub(super) fn reply_time(event: &Component) -> Option<i64> {
     match moment {
         Moment::At(time) => Some(caldav::Zone::utc().instant(time.local())),
         Moment::Day(_) => None,
+    }
+}
+
+/// Notes when the account answered. An object that is none is left alone.
+pub(in crate::doors::eas) fn set_reply_time(object: &mut Object, now: i64) {
+    let Ok(line) = ContentLine::new(REPLY_TIME, super::times::compact(now)) else { return };
+    if let Some(event) = super::super::ical::master_mut(object, super::EVENT) {
+        event.set(line);
     }
 }
 

@@ -12,6 +12,7 @@ mod apply;
 mod exceptions;
 mod facts;
 mod files;
+mod invitation;
 mod people;
 mod place;
 mod recurrence;
@@ -26,7 +27,9 @@ use wbxml::{Element, airsync, airsyncbase, calendar};
 use super::out::Out;
 use super::{Asker, Change, Refused, ical};
 use crate::mailbox::{FolderId, Item, Uid};
+pub(in crate::doors::eas) use facts::set_reply_time;
 pub(super) use files::read as file;
+pub(in crate::doors::eas) use invitation::{Shown as Invitation, sequence, show as invitation};
 
 /// The component of an event.
 const EVENT: &str = "VEVENT";

@@ -39,7 +39,6 @@ pub(super) const EVENT: Tags = Tags {
 };
 
 /// In an invitation.
-#[expect(dead_code, reason = "invitations in mail are to show it")]
 pub(in crate::doors::eas) const MAIL: Tags = Tags {
     recurrence: email::RECURRENCE,
     kind: email::TYPE,

@@ -61,14 +61,21 @@ impl Phone {
 
     fn apply(&self, current: Option<&Object>, data: &Element<'_>) -> Result<Object, Refused> {
         let supported = self.supported();
-        let change = Change { data: Some(data), instance: None, supported: &supported, version: self.version, unique: 7 };
+        let change = Change {
+            data: Some(data),
+            instance: None,
+            supported: &supported,
+            unique: 7,
+            version: self.version,
+        };
         let octets = super::apply(current, &change, self.asker())?;
         Ok(Object::parse(&octets).unwrap())
     }
 
     fn instance(&self, current: &Object, id: &str, data: Option<&Element<'_>>) -> Result<Object, Refused> {
         let supported = self.supported();
-        let change = Change { data, instance: Some(id), supported: &supported, version: self.version, unique: 7 };
+        let change =
+            Change { data, instance: Some(id), supported: &supported, unique: 7, version: self.version };
         Ok(Object::parse(&super::apply(Some(current), &change, self.asker())?).unwrap())
     }
 
