@@ -6,6 +6,7 @@ mod changes;
 mod dialogue;
 mod mail;
 mod resync;
+mod sessions;
 mod updates;
 
 use std::net::SocketAddr;
