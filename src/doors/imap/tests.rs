@@ -10,6 +10,7 @@ mod mail;
 mod resync;
 mod rights;
 mod sorted;
+mod sessions;
 mod updates;
 
 use std::net::SocketAddr;
