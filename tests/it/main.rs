@@ -6,6 +6,8 @@ mod away;
 mod check;
 mod cli;
 mod crash;
+mod dav;
+mod dav_client;
 mod device;
 mod docs;
 mod drafts;
