@@ -40,3 +40,6 @@ pub use status::Status;
 pub use value::{Value, http_date};
 pub use write::XmlWriter;
 pub use xml::{Document, Element, XmlError, XmlLimits};
+
+#[cfg(test)]
+mod tests;

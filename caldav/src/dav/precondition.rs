@@ -30,8 +30,6 @@ pub enum Precondition {
     SufficientDiskSpace,
     /// RFC 5689 §3.3: a kind of collection that is not made.
     ValidResourceType,
-    /// RFC 5995 §3.2.2.
-    AllowClientDefinedUri,
     /// RFC 6578 §3.2: a token that is unknown, or too old.
     ValidSyncToken,
     /// RFC 4791 §5.3.1.1: nothing is in the way of a new calendar.
@@ -72,7 +70,7 @@ pub enum Precondition {
     ValidTimezoneId,
     /// RFC 6352 §6.3.2.1: no vCard.
     SupportedAddressData,
-    /// RFC 6352 §8.6: vCard of another version cannot be given.
+    /// RFC 6352 §5.1.1.1: a card cannot be given in the version that is asked for.
     SupportedAddressDataConversion,
     /// RFC 6352 §6.3.2.1: a broken vCard.
     ValidAddressData,
@@ -100,7 +98,7 @@ pub enum Precondition {
     ValidScheduleDefaultCalendarUrl,
     /// RFC 6638 §5: something that is no scheduling message.
     ValidSchedulingMessage,
-    /// RFC 6638 §5: an originator that is not the user.
+    /// RFC 6638 §5: an organizer that is not the owner of the outbox.
     OrganizerAllowed,
 }
 
@@ -120,7 +118,6 @@ impl Precondition {
             Self::QuotaNotExceeded => Name::dav("quota-not-exceeded"),
             Self::SufficientDiskSpace => Name::dav("sufficient-disk-space"),
             Self::ValidResourceType => Name::dav("valid-resourcetype"),
-            Self::AllowClientDefinedUri => Name::dav("allow-client-defined-uri"),
             Self::ValidSyncToken => Name::dav("valid-sync-token"),
             Self::ResourceMustBeNull => Name::dav("resource-must-be-null"),
             Self::CalendarCollectionLocationOk | Self::CalendarCollectionLocation => {
@@ -160,7 +157,7 @@ impl Precondition {
             Self::DefaultCalendarNeeded => Name::caldav("default-calendar-needed"),
             Self::ValidScheduleDefaultCalendarUrl => Name::caldav("valid-schedule-default-calendar-URL"),
             Self::ValidSchedulingMessage => Name::caldav("valid-scheduling-message"),
-            Self::OrganizerAllowed => Name::caldav("organizer-allowed"),
+            Self::OrganizerAllowed => Name::caldav("valid-organizer"),
         }
     }
 
