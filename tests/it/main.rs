@@ -7,6 +7,8 @@ mod check;
 mod cli;
 mod crash;
 mod crash_imap;
+mod dav;
+mod dav_client;
 mod device;
 mod docs;
 mod drafts;
