@@ -9,8 +9,8 @@ mod folders;
 mod mail;
 mod resync;
 mod rights;
-mod sorted;
 mod sessions;
+mod sorted;
 mod updates;
 
 use std::net::SocketAddr;
