@@ -182,7 +182,7 @@ impl<'g> MailTx<'_, 'g> {
         if from.owner() != to.owner() {
             self.check_quota(to.owner(), item.size)?;
         }
-        let (arriving, seen) = self.arriving(from, &item, to, name, Origin::OTHER)?;
+        let (arriving, seen) = self.arriving(from, &item, to, name, Origin::OTHER, true)?;
         self.leave(from, &item, removed_by)?;
         let body = BodyId(item.body);
         let placed = self.enter(to, arriving, seen, record)?;
@@ -223,7 +223,7 @@ impl<'g> MailTx<'_, 'g> {
         to.need(Rights::INSERT)?;
         let (item, record) = self.whole(from, uid)?;
         self.check_quota(to.owner(), item.size)?;
-        let (arriving, seen) = self.arriving(from, &item, to, name, self.origin)?;
+        let (arriving, seen) = self.arriving(from, &item, to, name, self.origin, false)?;
         let placed = self.enter(to, arriving, seen, record)?;
         self.store().refer_to_body(BodyId(item.body), item_referrer(to.id(), placed.uid))?;
         Ok(placed)
@@ -247,6 +247,16 @@ impl<'g> MailTx<'_, 'g> {
     /// Whether nothing forbids an item to come into a folder. What cannot be checked here is only that
     /// the store works.
     pub(super) fn check_entry(&mut self, to: &Granted<'g>, item: &Item) -> Result<(), Error> {
+        self.check_entry_beside(to, item, None)
+    }
+
+    /// As [`MailTx::check_entry`], for an item that leaves the same folder for it.
+    fn check_entry_beside(
+        &mut self,
+        to: &Granted<'g>,
+        item: &Item,
+        leaves: Option<Uid>,
+    ) -> Result<(), Error> {
         let folder = self.folder_row(to.id())?;
         let kind = folder.kind;
         if folder.uid_next == u32::MAX {
@@ -260,7 +270,9 @@ impl<'g> MailTx<'_, 'g> {
         // RFC 4791 §5.3.2.1, no-uid-conflict. Several messages may be about one event.
         if let Some(ical) = &item.ical_uid
             && kind != Kind::Mail
-            && !rows::by_ical_uid(&*self.store(), to.owner(), ical, Some(to.id()))?.is_empty()
+            && rows::by_ical_uid(&*self.store(), to.owner(), ical, Some(to.id()))?
+                .iter()
+                .any(|(_, uid)| Some(*uid) != leaves)
         {
             return Err(Error::Exists);
         }
@@ -275,7 +287,9 @@ impl<'g> MailTx<'_, 'g> {
         to: &Granted<'g>,
         name: Option<&str>,
         brought_by: Origin,
+        is_move: bool,
     ) -> Result<(Item, bool), Error> {
+        let leaves = (is_move && from.id() == to.id()).then_some(item.uid);
         let seen = self.private_seen(from, item.uid)?.unwrap_or(item.flags.has(Flags::SEEN));
         let mut item = renewed(item, brought_by);
         if to.shares_seen() {
@@ -288,7 +302,7 @@ impl<'g> MailTx<'_, 'g> {
             None => self.free_dav_name(to.id(), &mut item)?,
         }
         item.check_bounds()?;
-        self.check_entry(to, &item)?;
+        self.check_entry_beside(to, &item, leaves)?;
         Ok((item, seen))
     }
 

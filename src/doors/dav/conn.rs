@@ -29,6 +29,9 @@ use crate::net::{BodyError, Peer, basic, client, read_body};
 use crate::objects::{Limits, Refused};
 use crate::services::Services;
 
+/// Most octets of a body that are read for nothing.
+const DRAINED_MAX: u64 = 64 << 10;
+
 /// What is answered.
 pub(super) enum Answer {
     /// A whole answer.
@@ -81,6 +84,8 @@ pub fn router(services: &Arc<Services>) -> Router {
     Router::new()
         .route("/.well-known/caldav", any(well_known))
         .route("/.well-known/carddav", any(well_known))
+        // Where some clients look first when they know no more than a host.
+        .route("/", any(root))
         .route("/dav", any(dav))
         .route("/dav/", any(dav))
         .route("/dav/{*rest}", any(dav))
@@ -88,10 +93,18 @@ pub fn router(services: &Arc<Services>) -> Router {
 }
 
 /// RFC 6764 §5.
-async fn well_known() -> Response<Body> {
+async fn well_known(request: Request) -> Response<Body> {
+    drain(request.into_body()).await;
     let mut response = reply::empty(StatusCode::MOVED_PERMANENTLY);
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/dav/"));
     response
+}
+
+async fn root(state: State<Arc<Dav>>, request: Request) -> Response<Body> {
+    match request.method().as_str() {
+        "PROPFIND" | "OPTIONS" => self::dav(state, request).await,
+        _ => reply::empty(StatusCode::NOT_FOUND),
+    }
 }
 
 async fn dav(State(dav): State<Arc<Dav>>, request: Request) -> Response<Body> {
@@ -100,13 +113,23 @@ async fn dav(State(dav): State<Arc<Dav>>, request: Request) -> Response<Body> {
     Box::pin(logged(dav, request)).instrument(span).await
 }
 
+/// Reads a small body that nobody looks at, so that the connection can be used again: clients ask without a
+/// password first, and some take a connection that closes for a failure.
+async fn drain(body: Body) {
+    // One that is larger, or broken, costs the connection.
+    let _ = read_body(body, DRAINED_MAX).await;
+}
+
 async fn logged(dav: Arc<Dav>, request: Request) -> Response<Body> {
     let started = instant();
     let (parts, body) = request.into_parts();
     let method = parts.method.clone();
     let login = match login(&dav, &parts).await {
         Ok(login) => login,
-        Err(refused) => return refused,
+        Err(refused) => {
+            drain(body).await;
+            return refused;
+        }
     };
     let account = login.account.id.0;
     let outcome = answer(&dav, login, parts, body).await;

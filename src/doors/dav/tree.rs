@@ -68,7 +68,7 @@ fn make_in(
     parent: FolderId,
     kind: Kind,
     name: &str,
-    mut changes: Vec<Change>,
+    changes: Vec<Change>,
 ) -> Result<FolderId, Error> {
     let wanted = name.trim();
     let fallback = changes.iter().find(|(key, _)| key == SEGMENT).and_then(|(_, segment)| segment.clone());
@@ -81,11 +81,10 @@ fn make_in(
     let mut numbered = (2..NAMES_TRIED).map(|n| format!("{base} {n}"));
     let mut name = base.clone();
     loop {
-        // What it is called only when that could not be its name.
-        if name == wanted {
-            changes.retain(|(key, _)| key != DISPLAY_NAME);
-        }
-        match objects::create(tx, owner, &NewFolder { parent, name: &name, kind }, &changes) {
+        // What it is called only where that cannot be its name.
+        let kept = |(key, _): &&Change| name != wanted || key != DISPLAY_NAME;
+        let own: Vec<Change> = changes.iter().filter(kept).cloned().collect();
+        match objects::create(tx, owner, &NewFolder { parent, name: &name, kind }, &own) {
             Err(Error::Exists) if kind != Kind::Files => {
                 name = numbered.next().ok_or(Error::Exists)?;
             }

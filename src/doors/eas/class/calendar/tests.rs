@@ -757,7 +757,7 @@ proptest! {
             vec![leaf(cal::START_TIME, compact(at)), leaf(cal::END_TIME, compact(at + length.max(86_400 * i64::from(event.whole_days)))), leaf(cal::SUBJECT, "moved")]
         };
         let changed = if new {
-            let mut changed = object.clone();
+            let mut changed = object;
             for (at, change) in &wanted {
                 let data = change.map(|hours| data(fields(*at, hours)));
                 changed = phone.instance(&changed, &compact(*at), data.as_ref()).unwrap();
