@@ -13,6 +13,7 @@ mod eas;
 mod faults;
 mod imap;
 mod imap_client;
+mod imap_lib;
 mod layering;
 mod licences;
 mod lmtp;

@@ -157,6 +157,25 @@ async fn mailboxes_of_others() {
         ],
     )
     .await;
+    alice.say("SETACL work/secret/open bob x").await;
+    talk(
+        &mut bob,
+        &[
+            (
+                "RENAME \"Other users/alice@example.test/open\" \"Other users/alice@example.test/Opened\"",
+                "OK renamed\r\n",
+            ),
+            (
+                "RENAME \"Other users/alice@example.test/Opened\" \"Other users/alice@example.test/INBOX/x\"",
+                "NO [NOPERM] you may not do that\r\n",
+            ),
+            (
+                "RENAME \"Other users/alice@example.test/Opened\" \"Other users/alice@example.test/open\"",
+                "OK renamed\r\n",
+            ),
+        ],
+    )
+    .await;
     let selected = bob.say("SELECT \"Other users/alice@example.test/INBOX\"").await;
     assert!(selected.contains("* 2 EXISTS\r\n"), "{selected}");
     assert!(bob.say("FETCH 1 BODY.PEEK[TEXT]").await.contains("The body."));
