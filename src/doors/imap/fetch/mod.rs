@@ -3,6 +3,7 @@
 
 mod envelope;
 pub(super) mod flags;
+mod light;
 mod section;
 mod source;
 mod structure;
@@ -13,16 +14,17 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
+use light::{FEW, is_light};
 use section::Decoded;
 pub(super) use source::{Opened, Source};
 pub(super) use vanished::vanished;
 
-use super::grammar::{Attribute, Fetch};
+use super::grammar::{Attribute, Fetch, Of, Section};
 use super::out::Out;
 use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
-use crate::mailbox::{Acting, Error, Folder, Item, Light, Lights, Mailbox, Uid, View};
+use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Record, Uid, View};
 use crate::message::charset;
 use crate::store;
 
@@ -30,14 +32,18 @@ use crate::store;
 const BYTES_MAX: usize = 256 << 10;
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
+/// Messages whose rows are read together.
+const CHUNK: usize = 500;
+/// As [`CHUNK`], with their records.
+const CHUNK_OF_RECORDS: usize = 24;
+/// No more records are read together than have so many bytes; one may go beyond.
+const RECORDS_MAX: usize = 1 << 20;
 /// A batch ends when so many bytes of messages were read, parsed or decoded, whatever came of it; one
 /// message may go beyond.
 const WORK_MAX: u64 = 4 << 20;
 /// How many times its size one message may be answered with, and worked through for its answer. One that
 /// wants it whole and in parts, under several names, stays below.
 const TIMES_MAX: u64 = 4;
-/// Of so many messages each is read by itself, rather than the folder brought to memory.
-const FEW: u32 = 32;
 /// Longest preview, in characters. RFC 8970 §4.
 const PREVIEW_MAX: usize = 200;
 
@@ -53,6 +59,8 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Whether bytes of the messages are needed, be it for their records.
+    needs_source: bool,
     /// Whether all that is wanted is held in memory, and so much of it that this is worth while.
     is_light: bool,
     /// Whether messages are seen by being fetched.
@@ -83,6 +91,7 @@ impl Plan {
     pub(super) fn new(fetch: Fetch, selected: &Selected) -> Self {
         let uids = selected.resolve(&fetch.set, fetch.by_uid);
         let needs_record = fetch.attributes.iter().any(needs_record);
+        let needs_source = needs_record || fetch.attributes.iter().any(|a| whole(a).is_some());
         let sees = !selected.read_only && fetch.attributes.iter().any(sees);
         let many = uids.iter().map(|(low, high)| high.saturating_sub(*low).saturating_add(1));
         let is_light = fetch.attributes.iter().all(is_light)
@@ -99,6 +108,7 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            needs_source,
             is_light,
             sees,
             unseen: Vec::new(),
@@ -144,119 +154,63 @@ impl Plan {
         }
         let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
-            let (mut next, mut failed) = (None, None);
-            each(&view, &folder, low, high, &mut |item| {
+            let chunk = Chunk::read(&view, &folder, (low, high), self.needs_source)?;
+            if let Some(next) = chunk.next {
+                self.left.push((next, high));
+            }
+            let last = chunk.items.last().map_or(high, |(item, _)| item.uid.0);
+            for (item, record) in chunk.items {
                 if out.len() >= BYTES_MAX || self.work >= WORK_MAX || items == 0 {
-                    next = Some(item.uid.0);
-                    return ControlFlow::Break(());
+                    self.left.push((item.uid.0, last));
+                    return Ok(());
                 }
                 items -= 1;
-                let Some(seq) = selected.uids.seq(item.uid.0) else { return ControlFlow::Continue(()) };
+                let Some(seq) = selected.uids.seq(item.uid.0) else { continue };
                 if item.modseq.0 <= self.changed_since {
                     self.found = self.found.saturating_add(1);
-                    return ControlFlow::Continue(());
+                    continue;
                 }
-                match self.message(&view, &folder, seq, &item, room, out) {
-                    Ok(Written::All) => {
-                        if self.sees && !flags::is_seen(&item) {
-                            self.unseen.push(item.uid.0);
-                        }
-                        // One large message to a batch.
-                        room = SMALL;
-                        ControlFlow::Continue(())
-                    }
-                    Ok(Written::Nothing) => {
-                        next = Some(item.uid.0);
-                        ControlFlow::Break(())
-                    }
-                    Err(e) => {
-                        failed = Some(e);
-                        ControlFlow::Break(())
+                let source = self.needs_source.then(|| Source::with(&view, &item, record));
+                match self.message(seq, &item, source.as_ref(), room, out)? {
+                    // One large message to a batch.
+                    Written::All => room = SMALL,
+                    Written::Nothing => {
+                        self.left.push((item.uid.0, last));
+                        return Ok(());
                     }
                 }
-            })?;
-            if let Some(e) = failed {
-                return Err(e);
-            }
-            if let Some(next) = next {
-                self.left.push((next, high));
-                return Ok(());
+                if self.sees && !flags::is_seen(&item) {
+                    self.unseen.push(item.uid.0);
+                }
             }
         }
         Ok(())
     }
 
-    /// As [`Self::batch`], of what is held in memory.
-    fn lights(&mut self, lights: &Lights, selected: &Selected, out: &mut Out) {
-        while let Some((low, high)) = self.left.pop() {
-            for light in lights.range(Uid(low), Uid(high)) {
-                if out.len() >= BYTES_MAX {
-                    self.left.push((light.uid.0, high));
-                    return;
-                }
-                let Some(seq) = selected.uids.seq(light.uid.0) else { continue };
-                self.found = self.found.saturating_add(1);
-                if light.modseq.0 > self.changed_since {
-                    self.light(lights, &light, seq, out);
-                }
-            }
-        }
-    }
-
-    fn light(&self, lights: &Lights, light: &Light, seq: u32, out: &mut Out) {
-        out.text("* ");
-        out.number(seq.into());
-        out.text(" FETCH ");
-        let mut between = b'(';
-        for attribute in &self.attributes {
-            out.byte(between);
-            between = b' ';
-            match attribute {
-                Attribute::Flags => {
-                    out.text("FLAGS ");
-                    flags::write(light.flags, lights.keywords(light), out);
-                }
-                Attribute::Size => {
-                    out.text("RFC822.SIZE ");
-                    out.number(light.size.into());
-                }
-                Attribute::ModSeq => {
-                    out.text("MODSEQ (");
-                    out.number(light.modseq.0);
-                    out.byte(b')');
-                }
-                Attribute::EmailId => out.format(format_args!("EMAILID ({})", content_id(light.content))),
-                // Nothing else is light.
-                _ => uid(light.uid, out),
-            }
-        }
-        out.text(")\r\n");
-    }
-
     fn message(
         &mut self,
-        view: &View,
-        folder: &Folder,
         seq: u32,
         item: &Item,
+        source: Option<&Source<'_>>,
         room: u64,
         out: &mut Out,
     ) -> Result<Written, Error> {
-        let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
-        let message = match source.as_ref().map(Opened::new).transpose() {
+        let opened = source.filter(|_| self.needs_record).map(Opened::new).transpose();
+        let message = match opened {
             Ok(message) => message,
             Err(e) => {
                 self.faults.damage(item, e)?;
                 None
             }
         };
-        if let Some(message) = &message {
-            let needs = self.attributes.iter().map(|attribute| length(attribute, message));
-            let needs = needs.fold(0, u64::saturating_add);
-            if needs > room {
-                self.wants = needs;
-                return Ok(Written::Nothing);
-            }
+        let needs = self.attributes.iter().map(|attribute| match whole(attribute) {
+            Some(section) => section::whole_length(section, item.size),
+            None => message.as_ref().map_or(0, |message| length(attribute, message)),
+        });
+        let needs = needs.fold(0, u64::saturating_add);
+        if needs > room {
+            self.wants = needs;
+            return Ok(Written::Nothing);
         }
         let begins = out.len();
         let most = item.size.saturating_mul(TIMES_MAX).saturating_add(BYTES_MAX as u64);
@@ -269,7 +223,7 @@ impl Plan {
                 continue;
             }
             let written = out.len().saturating_sub(begins) as u64;
-            let work = source.as_ref().map_or(0, Source::work);
+            let work = source.map_or(0, Source::work);
             if written > most || work > most.max(WORK_MAX) {
                 self.faults.too_much = true;
                 break;
@@ -277,7 +231,11 @@ impl Plan {
             if !is_first {
                 out.byte(b' ');
             }
-            match write(attribute, item, message.as_ref(), &mut self.faults, out) {
+            let written = match (whole(attribute), source) {
+                (Some(section), Some(source)) => section::write_whole(section, source, out),
+                _ => write(attribute, item, message.as_ref(), &mut self.faults, out),
+            };
+            match written {
                 Ok(()) => is_first = false,
                 Err(e) => {
                     if !is_first {
@@ -292,7 +250,7 @@ impl Plan {
             uid(item.uid, out);
         }
         out.text(")\r\n");
-        self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
+        self.work = self.work.saturating_add(source.map_or(0, Source::work));
         self.found = self.found.saturating_add(1);
         Ok(Written::All)
     }
@@ -313,6 +271,37 @@ fn length(attribute: &Attribute, message: &Opened<'_>) -> u64 {
         _ => None,
     };
     range.map_or(0, |range| range.end.saturating_sub(range.start))
+}
+
+/// Some messages that follow each other, with the rows of their records if they are wanted.
+struct Chunk {
+    items: Vec<(Item, Option<Record>)>,
+    /// The first that did not fit.
+    next: Option<u32>,
+}
+
+impl Chunk {
+    /// Messages of the range, in order: read together, which is quicker than one by one.
+    fn read(view: &View, folder: &Folder, range: (u32, u32), with_records: bool) -> Result<Self, Error> {
+        let most = if with_records { CHUNK_OF_RECORDS } else { CHUNK };
+        let (mut items, mut next) = (Vec::new(), None);
+        each(view, folder, range.0, range.1, &mut |item| {
+            if items.len() == most {
+                next = Some(item.uid.0);
+                return ControlFlow::Break(());
+            }
+            items.push((item, None));
+            ControlFlow::Continue(())
+        })?;
+        if with_records {
+            let uids: Vec<Uid> = items.iter().map(|(item, _)| item.uid).collect();
+            let records = view.records(folder, &uids, RECORDS_MAX)?;
+            next = uids.get(records.len()).map(|uid| uid.0).or(next);
+            items.truncate(records.len());
+            items.iter_mut().zip(records).for_each(|((_, record), found)| *record = found);
+        }
+        Ok(Self { items, next })
+    }
 }
 
 impl Faults {
@@ -349,16 +338,19 @@ pub(super) fn each(
     })
 }
 
-/// Whether folders in memory have it.
-fn is_light(attribute: &Attribute) -> bool {
-    use Attribute::{EmailId, Flags, ModSeq, Size, Uid};
-    matches!(attribute, Flags | Uid | Size | ModSeq | EmailId)
-}
-
-/// Whether more than the item's own row is needed.
+/// Whether the message's record is needed.
 fn needs_record(attribute: &Attribute) -> bool {
     use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
     !matches!(attribute, Flags | Uid | InternalDate | Size | ModSeq | EmailId | ThreadId)
+        && whole(attribute).is_none()
+}
+
+/// The message as it is, for which its record need not be read.
+fn whole(attribute: &Attribute) -> Option<&Section> {
+    match attribute {
+        Attribute::Section(section) if section.part.is_empty() && section.of == Of::All => Some(section),
+        _ => None,
+    }
 }
 
 /// Whether asking for it says that the message is being read. RFC 9051 §6.4.5.
