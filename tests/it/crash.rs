@@ -35,14 +35,16 @@ struct Ledger {
     next: AtomicU64,
 }
 
-struct Site {
+/// A data folder and its settings, served again and again.
+pub(crate) struct Site {
     folder: TempDir,
 }
 
-struct Serving {
+/// A server's process.
+pub(crate) struct Serving {
     child: Child,
     lmtp: SocketAddr,
-    imap: SocketAddr,
+    pub(crate) imap: SocketAddr,
     http: SocketAddr,
 }
 
@@ -54,8 +56,16 @@ impl Drop for Serving {
     }
 }
 
+impl Serving {
+    /// As a power cut would end it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = ["smtp", "lmtp", "imap", "http"].map(|name| format!("{name} = \"127.0.0.1:0\"\n"));
         let text = format!(
@@ -72,7 +82,7 @@ impl Site {
         command
     }
 
-    fn ok(&self, arguments: &[&str], input: &str) {
+    pub(crate) fn ok(&self, arguments: &[&str], input: &str) {
         let mut command = self.command(arguments);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -83,7 +93,7 @@ impl Site {
         assert!(output.status.success(), "{arguments:?}: {said}{complaint}");
     }
 
-    async fn serve(&self) -> Serving {
+    pub(crate) async fn serve(&self) -> Serving {
         let listeners = self.folder.path().join("data/run/listeners.json");
         // A killed server leaves it behind.
         let _ = fs::remove_file(&listeners);
@@ -194,7 +204,7 @@ fn held(phone: &mut Phone) -> BTreeMap<u32, (String, bool)> {
         .collect()
 }
 
-fn dice(sides: u64) -> u64 {
+pub(crate) fn dice(sides: u64) -> u64 {
     u64::from_be_bytes(random().unwrap()) % sides
 }
 
@@ -224,8 +234,7 @@ async fn killed_twenty_times_under_load() {
             (0..WRITERS).map(|_| tokio::spawn(write(server.lmtp, ledger.clone()))).collect();
         let carried: Vec<_> = phones.drain(..).map(|phone| tokio::spawn(carry(phone))).collect();
         tokio::time::sleep(Duration::from_millis(50 + dice(400))).await;
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
+        server.kill();
         for writer in writers {
             writer.await.unwrap();
         }
