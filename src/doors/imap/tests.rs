@@ -9,6 +9,7 @@ mod folders;
 mod mail;
 mod resync;
 mod rights;
+mod sessions;
 mod sorted;
 mod updates;
 

@@ -99,6 +99,30 @@ async fn what_is_refused_is_not_asked_for() {
     assert_eq!(house.inbox().items, 1);
 }
 
+/// Unasked literals, which only messages may be without end: each command stays within its bound.
+#[tokio::test]
+async fn floods_of_unasked_literals() {
+    let house = House::new().await;
+    let mut client = house.alice().await;
+    client.send(b"b ID (\"name\" {60000+}\r\n").await;
+    client.send(&vec![b'x'; 60_000]).await;
+    let _ = client.io.write_all(b" \"os\" {60000+}\r\n").await;
+    assert_eq!(client.rest().await, "* BYE that is more than may be sent unasked\r\n");
+    let mut client = house.alice().await;
+    client.send(format!("b APPEND {{{}+}}\r\n", 70_000).as_bytes()).await;
+    assert_eq!(client.rest().await, "* BYE that is more than may be sent unasked\r\n");
+    // A message that never comes holds nothing but its connection.
+    let mut client = house.alice().await;
+    client.send(b"b APPEND INBOX {5000000}\r\n").await;
+    assert_eq!(client.line().await, "+ OK\r\n");
+    client.send(&vec![b'x'; 100_000]).await;
+    let Client { io, task, .. } = client;
+    drop(io);
+    tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
+    assert_eq!(house.imap.room.free(), super::super::room::ROOM);
+    assert_eq!(house.inbox().items, 0);
+}
+
 #[tokio::test]
 async fn before_a_login_nothing_is_taken() {
     let house = House::new().await;
