@@ -19,10 +19,13 @@
 //! ```
 
 mod activesync;
+pub mod card;
 mod component;
 mod date;
+pub mod dav;
+mod filter;
 mod freebusy;
-mod itip;
+pub mod itip;
 mod line;
 mod merge;
 mod object;
@@ -35,6 +38,7 @@ use std::fmt;
 pub use activesync::AsRecurrence;
 pub use component::Component;
 pub use date::{Date, DateTime, LocalDateTime, Time};
+pub use filter::TooManyInstances;
 pub use freebusy::{Busy, BusyPeriod, FreeBusy};
 pub use itip::{Method, PartStat};
 pub use line::{ContentLine, Parameter};

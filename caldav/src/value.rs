@@ -287,7 +287,7 @@ fn unescape(value: &str) -> String {
 }
 
 /// Splits at a character that no backslash stands before.
-fn split(value: &str, at: char) -> impl Iterator<Item = &str> {
+pub(crate) fn split(value: &str, at: char) -> impl Iterator<Item = &str> {
     let mut escaped = false;
     value.split(move |c| {
         let hit = c == at && !escaped;

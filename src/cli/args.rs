@@ -4,6 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use folkmoot::directory::Kind;
 use folkmoot::doors::admin::{Command, QuotaChange, Secret};
 
 use super::exit::{self, Failed};
@@ -121,6 +122,12 @@ pub(super) enum AccountAction {
         /// Read the password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
+        /// It is a room: it takes or declines meetings by itself
+        #[arg(long)]
+        room: bool,
+        /// It is equipment, which does likewise
+        #[arg(long, conflicts_with = "room")]
+        equipment: bool,
     },
     /// List the accounts
     List {
@@ -252,10 +259,15 @@ impl AppPasswordAction {
 impl AccountAction {
     pub(super) fn asked(&self) -> Result<Command, Failed> {
         Ok(match self {
-            Self::Add { address, name, password_stdin } => Command::AccountAdd {
+            Self::Add { address, name, password_stdin, room, equipment } => Command::AccountAdd {
                 address: address.clone(),
                 name: name.clone(),
                 password: password(*password_stdin)?,
+                kind: match (room, equipment) {
+                    (true, _) => Kind::Room,
+                    (_, true) => Kind::Equipment,
+                    _ => Kind::User,
+                },
             },
             Self::List { domain, .. } => Command::AccountList { domain: domain.clone() },
             Self::SetPassword { address, password_stdin } => {

@@ -13,8 +13,9 @@ use super::entry::{self, Destination, Entry, Failure, QueueId, Status};
 use super::error::Refusal;
 use super::item::Parsed;
 use super::local::{Copies, Original, Undelivered, locate};
-use super::note::Findings;
+use super::note::{Findings, Hindrance};
 use super::place::{Place, refused};
+use crate::scheduling::Notice;
 use crate::store::{self, BodyId};
 
 /// How long a message that cannot be read is left alone.
@@ -144,7 +145,9 @@ impl Inner {
         if !here.is_empty() {
             let (entry, body) = (&loaded.entry, &loaded.body);
             let (sender, now) = (entry.envelope.sender.as_ref(), self.clock.now());
-            let original = Original { parsed: &Parsed::of(body), sender, now };
+            let parsed = Parsed::of(body);
+            let notice = Notice::of(body, parsed.record(), sender.map(ToString::to_string)).map(Arc::new);
+            let original = Original { parsed: &parsed, sender, now, notice };
             let received = |_: &_| String::from_utf8_lossy(&entry.prefix).into_owned();
             let staged = |domain| self.store.stage_body(&self.store.body_key(domain), body);
             loaded.copies = self.copies(&original, here.into_iter(), received, staged)?;
@@ -163,6 +166,7 @@ impl Inner {
         let id = entry.id;
         let mut copies = Arc::new(copies);
         let local: Arc<[usize]> = local.into();
+        let mut tries = 0;
         loop {
             let (inner, local, these) = (self.clone(), local.clone(), copies.clone());
             let delivered = self.insist(id, move || {
@@ -186,9 +190,15 @@ impl Inner {
             });
             match delivered.await? {
                 Ok(settled) => return Some(settled),
-                Err(damaged) => {
+                Err(hindrance) => {
                     let mut rest = Copies { list: copies.list.clone(), of: copies.of.clone() };
-                    rest.list.get_mut(damaged)?.refuse(Refusal::Unavailable);
+                    match hindrance {
+                        Hindrance::Damaged(copy) => rest.list.get_mut(copy)?.refuse(Refusal::Unavailable),
+                        Hindrance::Overtaken => {
+                            tries += 1;
+                            rest.renew(self, tries).ok()?;
+                        }
+                    }
                     copies = Arc::new(rest);
                 }
             }

@@ -1,12 +1,14 @@
 //! Recipients of this server: who they are, and the way into their Inbox.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::address::{Address, Domain};
 use super::error::{Error, Refusal};
+use super::invite::{Hindered, Meeting, OVERTAKEN_MAX};
 use super::item::Parsed;
 use super::place::Place;
 use super::trace;
@@ -15,6 +17,7 @@ use crate::clock::Millis;
 use crate::directory;
 use crate::mailbox::{self, Acting, Flags, FolderId, NewItem, Origin, OwnerId, Role};
 use crate::metrics;
+use crate::scheduling::Notice;
 use crate::store::{self, Read, StagedBody, Tx};
 
 /// Inboxes remembered; one that is not costs a look at the account's folders.
@@ -81,6 +84,8 @@ pub(super) struct LocalCopy {
     /// The account's id in the directory.
     pub(super) account: u64,
     item: NewItem,
+    /// What it does to the account's calendar.
+    pub(super) meeting: Option<Meeting>,
 }
 
 impl LocalCopy {
@@ -104,11 +109,37 @@ pub(super) struct Undelivered {
     /// The copy at which it failed, by its place.
     pub(super) copy: Option<usize>,
     pub(super) error: store::Error,
+    /// A calendar has changed since it was worked out what the message does to it.
+    pub(super) overtaken: bool,
 }
 
 impl From<store::Error> for Undelivered {
     fn from(error: store::Error) -> Self {
-        Self { copy: None, error }
+        Self { copy: None, error, overtaken: false }
+    }
+}
+
+impl Hindered {
+    /// As what ends the transaction.
+    pub(super) fn at(self, copy: Option<usize>) -> Undelivered {
+        match self {
+            Self::Overtaken => {
+                let error = store::Error::Io("a calendar has changed meanwhile".to_owned());
+                Undelivered { copy, error, overtaken: true }
+            }
+            // A damaged calendar stands for the mailbox that it is in.
+            Self::Store(error) => Undelivered { copy, error, overtaken: false },
+        }
+    }
+}
+
+impl Copies {
+    /// Works out anew what the message does to calendars; after the last `tries` it is mail only.
+    pub(super) fn renew(&mut self, inner: &Inner, tries: usize) -> Result<(), store::Error> {
+        for meeting in self.list.iter_mut().filter_map(|copy| copy.meeting.as_mut()) {
+            if tries > OVERTAKEN_MAX { meeting.give_up() } else { inner.renew(meeting)? }
+        }
+        Ok(())
     }
 }
 
@@ -124,6 +155,8 @@ pub(super) struct Original<'m> {
     pub(super) parsed: &'m Parsed<'m>,
     pub(super) sender: Option<&'m Address>,
     pub(super) now: Millis,
+    /// The scheduling message in it.
+    pub(super) notice: Option<Arc<Notice>>,
 }
 
 impl Inner {
@@ -138,7 +171,9 @@ impl Inner {
     ) -> Result<LocalCopy, store::Error> {
         let prefix = Bytes::from(trace::delivered(original.sender, to, received));
         let item = original.parsed.item(body, prefix, original.now, Flags::NONE);
-        Ok(LocalCopy { inbox: self.inbox(account)?, account, item })
+        let meeting =
+            original.notice.as_ref().map(|notice| self.meeting(account, notice, false)).transpose()?;
+        Ok(LocalCopy { inbox: self.inbox(account)?, account, item, meeting })
     }
 
     /// One copy for each account among the recipients; `body` stages the body for a domain, `received` is
@@ -171,7 +206,7 @@ impl Inner {
 
     /// Puts copies into their Inboxes, each or not at all. An error undoes the whole transaction.
     pub(super) fn deliver<'c>(
-        &self,
+        self: &Arc<Self>,
         tx: &mut Tx<'_>,
         copies: impl Iterator<Item = &'c LocalCopy>,
     ) -> Result<Vec<Result<(), Refusal>>, Undelivered> {
@@ -187,10 +222,15 @@ impl Inner {
                     let put = mail.granted(inbox).and_then(|inbox| mail.append(&inbox, copy.item.clone()));
                     match put {
                         Ok(_) => {
+                            if let Some(meeting) = &copy.meeting {
+                                self.apply(mail, meeting).map_err(|why| why.at(Some(n)))?;
+                            }
                             delivered += 1;
                             Ok(Ok(()))
                         }
-                        Err(mailbox::Error::Store(error)) => Err(Undelivered { copy: Some(n), error }),
+                        Err(mailbox::Error::Store(error)) => {
+                            Err(Undelivered { copy: Some(n), error, overtaken: false })
+                        }
                         Err(mailbox::Error::OverQuota) => Ok(Err(Refusal::OverQuota)),
                         Err(mailbox::Error::Missing) => {
                             self.inboxes.forget(copy.account);

@@ -17,6 +17,7 @@ mod dns;
 mod entry;
 mod envelope;
 mod error;
+mod invite;
 mod item;
 mod local;
 mod note;
@@ -52,6 +53,7 @@ pub use envelope::{
     Addressee, ENVID_MAX, Envelope, Notify, OriginalRecipient, Ret, decode_xtext, encode_xtext,
 };
 pub use error::{Error, Refusal};
+pub use invite::Outbound;
 pub use item::Parsed;
 pub use place::{Answers, Incoming, Place, Receipt, Recipient, Submitter};
 pub use prepare::Prepared;
@@ -62,12 +64,16 @@ use crate::clock::{Clock, Millis};
 use crate::config;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
+use crate::objects::Objects;
 use crate::store::Store;
 use client::Timeouts;
 use local::Inboxes;
 use route::Routes;
 use tls::Connectors;
 use work::Work;
+
+/// Octets of memory for the parsed objects of calendars that were asked about.
+const OBJECTS_BYTES: usize = 8 << 20;
 
 /// The delivery of mail. Cheap to clone.
 #[derive(Clone)]
@@ -79,6 +85,8 @@ struct Inner {
     store: Store,
     clock: Clock,
     mailbox: Mailbox,
+    /// What calendars hold that were asked about.
+    objects: Objects,
     metrics: Metrics,
     config: Arc<config::Smtp>,
     routes: Routes,
@@ -109,6 +117,7 @@ impl Delivery {
             store: mailbox.store().clone(),
             clock: mailbox.clock().clone(),
             mailbox,
+            objects: Objects::new(OBJECTS_BYTES),
             metrics,
             routes: Routes::new(resolver, config.clone()),
             config,
@@ -119,6 +128,11 @@ impl Delivery {
             count: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The parsed objects that questions about free and busy time share.
+    pub fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
 
     /// This server's name towards others.

@@ -63,6 +63,14 @@ impl Findings {
     }
 }
 
+/// Why a transaction cannot come about as it is, but can otherwise.
+pub(super) enum Hindrance {
+    /// This copy's mailbox is damaged.
+    Damaged(usize),
+    /// A calendar has changed since it was worked out what the message does to it.
+    Overtaken,
+}
+
 /// An entry as it is after an attempt.
 struct Plan {
     entry: Entry,
@@ -203,7 +211,8 @@ impl Inner {
                     }
                     return Attempted::Settled;
                 }
-                Some(Err(damaged)) => {
+                Some(Err(Hindrance::Overtaken)) => return Attempted::Unknown,
+                Some(Err(Hindrance::Damaged(damaged))) => {
                     tracing::error!(id = %entry.id, "a report cannot be delivered and is dropped");
                     let rest = reports.iter().enumerate().filter(|(n, _)| *n != damaged);
                     reports = Arc::new(rest.map(|(_, report)| report.clone()).collect());
@@ -302,8 +311,8 @@ impl Inner {
     }
 
     /// Runs a transaction until the store takes it; while it has no room, again and again. `None` when that
-    /// came to no end; the number of a copy whose mailbox is damaged when only this one stands in the way.
-    pub(super) async fn insist<T, F>(&self, id: QueueId, run: impl Fn() -> F) -> Option<Result<T, usize>>
+    /// came to no end; what stands in the way when it can be got round.
+    pub(super) async fn insist<T, F>(&self, id: QueueId, run: impl Fn() -> F) -> Option<Result<T, Hindrance>>
     where
         F: Future<Output = Result<T, Undelivered>>,
     {
@@ -313,7 +322,10 @@ impl Inner {
                 Err(undelivered) => undelivered,
             };
             if let Some(copy) = undelivered.damaged_copy() {
-                return Some(Err(copy));
+                return Some(Err(Hindrance::Damaged(copy)));
+            }
+            if undelivered.overtaken {
+                return Some(Err(Hindrance::Overtaken));
             }
             let error = undelivered.error;
             if matches!(error, store::Error::Unknown(_) | store::Error::Stopped) {

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use super::entry::{self, Destination, Failure, QueuedRecipient};
 use super::envelope::{Addressee, Envelope, Notify};
 use super::error::{Error, Refusal};
+use super::invite::OVERTAKEN_MAX;
 use super::local::Undelivered;
 use super::prepare::{Prepared, RECIPIENTS_MAX};
 use super::trace::Trace;
 use super::{Delivery, Inner};
+use crate::mailbox::{Acting, Origin};
 use crate::metrics;
 use crate::store::{self, Tx};
 
@@ -118,6 +120,7 @@ impl Delivery {
     /// Places a message. A mailbox that turns out to be damaged is left out, so that the others get it.
     async fn commit(&self, prepared: Prepared) -> Result<Receipt, store::Error> {
         let mut prepared = Arc::new(prepared);
+        let mut tries = 0;
         loop {
             let (inner, this) = (self.inner.clone(), prepared.clone());
             let placed = self.inner.store.write_async(move |tx| inner.place(tx, &this)).await;
@@ -125,6 +128,13 @@ impl Delivery {
                 Ok(receipt) => return Ok(receipt),
                 Err(undelivered) => undelivered,
             };
+            if undelivered.overtaken {
+                tries += 1;
+                // The transaction is over, so nobody else holds it.
+                let Some(prepared) = Arc::get_mut(&mut prepared) else { return Err(undelivered.error) };
+                self.inner.renew_all(prepared, tries)?;
+                continue;
+            }
             let damaged = undelivered.damaged_copy();
             // The transaction is over, so nobody else holds it.
             let copy = damaged.and_then(|n| Arc::get_mut(&mut prepared)?.copies.list.get_mut(n));
@@ -141,8 +151,24 @@ impl Delivery {
 }
 
 impl Inner {
+    /// Works out anew what a message does to calendars.
+    fn renew_all(&self, prepared: &mut Prepared, tries: usize) -> Result<(), store::Error> {
+        prepared.copies.renew(self, tries)?;
+        match &mut prepared.own {
+            Some(own) if tries > OVERTAKEN_MAX => own.give_up(),
+            Some(own) => self.renew(own)?,
+            None => {}
+        }
+        Ok(())
+    }
+
     fn place(self: &Arc<Self>, tx: &mut Tx<'_>, prepared: &Prepared) -> Result<Receipt, Undelivered> {
         let delivered = self.deliver(tx, prepared.copies.list.iter())?;
+        if let Some(own) = &prepared.own {
+            self.mailbox.within(tx, Acting::System, Origin::OTHER, |mail| {
+                self.apply(mail, own).map_err(|why| why.at(None))
+            })?;
+        }
         for (entry, body) in &prepared.entries {
             entry::insert(tx, entry, body)?;
         }

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::entry::{Destination, Entry};
 use super::envelope::{Addressee, Envelope};
 use super::error::Error;
+use super::invite::Meeting;
 use super::item::Parsed;
 use super::local::{Copies, Original};
 use super::place::{Answers, Incoming, Place, Recipient};
@@ -19,6 +20,7 @@ use super::{Delivery, Inner};
 use crate::clock::Millis;
 use crate::directory::{self, AccountId};
 use crate::message::{self, Address as HeaderAddress, join_address, parse_addresses};
+use crate::scheduling::Notice;
 use crate::store::{self, INLINE_MAX, StagedBody};
 
 /// Most recipients of one entry of the queue, so that its row stays small; RFC 5321 §4.5.3.1.8 has every
@@ -31,6 +33,8 @@ pub struct Prepared {
     pub(super) incoming: Incoming,
     /// What goes into mailboxes.
     pub(super) copies: Copies,
+    /// What it says of its sender's own calendar.
+    pub(super) own: Option<Meeting>,
     /// What goes to other servers.
     pub(super) entries: Vec<(Entry, StagedBody)>,
     /// An entry of the queue, without its recipients, for those that turn out to be refused when nobody can
@@ -86,10 +90,17 @@ impl Inner {
         self.check_from(&incoming)?;
         let (staged, utf8_header) = (HashMap::new(), None);
         let mut preparing = Preparing { inner: self, incoming: &incoming, id: &id, now, staged, utf8_header };
-        let copies = preparing.copies(&parsed)?;
+        let notice =
+            Notice::of(&body, parsed.record(), incoming.envelope.sender.as_ref().map(ToString::to_string));
+        let notice = notice.map(Arc::new);
+        let copies = preparing.copies(&parsed, notice.clone())?;
         let entries = preparing.entries()?;
         let leftover = preparing.leftover()?;
-        Ok(Prepared { id, copies, entries, leftover, incoming, answers: Vec::new() })
+        let own = match (incoming.submitter, &notice) {
+            (Some(submitter), Some(notice)) => Some(self.meeting(submitter.account, notice, true)?),
+            _ => None,
+        };
+        Ok(Prepared { id, copies, own, entries, leftover, incoming, answers: Vec::new() })
     }
 
     /// Gives a user's message the fields that it must have and lacks. RFC 6409 §8.2, §8.3.
@@ -153,9 +164,9 @@ impl Preparing<'_> {
     }
 
     /// One copy for each account.
-    fn copies(&mut self, parsed: &Parsed<'_>) -> Result<Copies, store::Error> {
+    fn copies(&mut self, parsed: &Parsed<'_>, notice: Option<Arc<Notice>>) -> Result<Copies, store::Error> {
         let Self { inner, incoming, id, now, .. } = *self;
-        let original = Original { parsed, sender: incoming.envelope.sender.as_ref(), now };
+        let original = Original { parsed, sender: incoming.envelope.sender.as_ref(), now, notice };
         let recipients = incoming.recipients.iter().map(|r| (&r.addressee.address, r.place));
         let received =
             |to: &Address| trace::received(&incoming.trace, &inner.config.hostname, id, Some(to), now);

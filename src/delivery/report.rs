@@ -69,7 +69,7 @@ impl Inner {
         let received = trace::received(&Trace::default(), host, &id, Some(sender), now);
         let staged = self.store.stage_body(&self.store.body_key(domain), &body)?;
         if let Place::Account { account, .. } = place {
-            let original = Original { parsed: &Parsed::of(&body), sender: None, now };
+            let original = Original { parsed: &Parsed::of(&body), sender: None, now, notice: None };
             let copy = self.local_copy(&original, account, sender, &received, staged)?;
             return Ok(Some(Ready::Local(sender.clone(), Box::new(copy))));
         }

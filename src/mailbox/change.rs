@@ -46,6 +46,8 @@ pub struct NewContent {
     pub record: Bytes,
     /// Where it stands for time filters now, if that changed.
     pub filter_date: Option<Millis>,
+    /// Properties to set with it, or with `None` to remove.
+    pub properties: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// A change of flags, keywords and properties; what is not named stays.

@@ -13,7 +13,7 @@ use super::rows;
 use super::sync::Position;
 use super::tx::{Granted, MailTx, item_referrer, owner_log_value};
 use crate::clock::Millis;
-use crate::store::keys::{Key, Table};
+use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read};
 
 impl<'g> MailTx<'_, 'g> {
@@ -21,6 +21,9 @@ impl<'g> MailTx<'_, 'g> {
     /// which of them had it is not known any more.
     pub(super) fn drop_damaged(&mut self, from: &Granted<'g>, uid: Uid) -> Result<Placed, Error> {
         tracing::error!(folder = from.id().0, uid = uid.0, "removed a damaged item");
+        if let Some(name) = dav_name_of(&*self.store(), from.id(), uid)? {
+            self.store().put(rows::gone_key(from.id(), uid), name);
+        }
         self.forget_damaged(from.owner(), from.id(), uid)?;
         self.recount(from.id())?;
         let at = self.next_modseq(from.owner(), from.id())?;
@@ -85,6 +88,20 @@ impl<'g> MailTx<'_, 'g> {
         self.owner_row(owner)?.expunged_bytes = bytes;
         Ok(())
     }
+}
+
+/// The DAV name of an item, found without the item's row.
+fn dav_name_of(from: &dyn Read, folder: FolderId, uid: Uid) -> Result<Option<Vec<u8>>, Error> {
+    let mut name = None;
+    from.scan(&Key::of(Table::DavName).u64(folder.0).range(), Order::Forward, &mut |key, value| {
+        if rows::uid_of(value) != Some(uid) {
+            return ControlFlow::Continue(());
+        }
+        let mut parts = Parts::of(key);
+        name = parts.u64().map(|_| parts.rest().to_vec());
+        ControlFlow::Break(())
+    })?;
+    Ok(name)
 }
 
 /// The keys of all rows that tell of an item, found without the item's own.

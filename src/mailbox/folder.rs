@@ -16,6 +16,7 @@ pub enum Kind {
     Tasks,
     Notes,
     Journal,
+    Files,
 }
 
 /// What a folder is for. Each role but `None` is held by at most one folder of an owner.
@@ -147,11 +148,13 @@ pub(super) const DEPTH_MAX: usize = 32;
 /// Most folders of one owner. MS-ASCMD §2.2.2, Status 151, names a default of 1,000.
 pub const FOLDERS_MAX: usize = 1_000;
 
+/// Most octets of a folder's properties together, names included.
+pub(super) const FOLDER_PROPERTY_OCTETS_MAX: usize = 64 << 10;
+/// Most properties of a folder.
+pub(super) const FOLDER_PROPERTIES_MAX: usize = 200;
+
 /// Most principals of whom one folder says something.
 pub(super) const GRANTS_MAX: usize = 1_000;
-
-/// Most octets of a folder's properties together, names included.
-pub(super) const PROPERTY_OCTETS_MAX: usize = 16 << 10;
 
 /// The form in which names are compared: case does not count.
 pub(super) fn fold(name: &str) -> String {

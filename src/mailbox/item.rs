@@ -107,6 +107,11 @@ impl Item {
         self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
     }
 
+    /// What stands in the index of filter dates beside the date.
+    pub(super) fn span(&self) -> &[u8] {
+        self.property(SPAN).unwrap_or_default()
+    }
+
     /// Octets of its properties, names included.
     pub(super) fn property_octets(&self) -> usize {
         self.properties.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum()
@@ -140,6 +145,10 @@ impl Item {
         check(fits(octets.0, octets.1, PROPERTY_OCTETS_MAX), "the properties are too long")
     }
 }
+
+/// The property with what a search for a range of time needs to know of an item beside its filter date. The
+/// index by filter date repeats it, so it comes with the content and cannot be edited.
+pub const SPAN: &str = "span";
 
 fn check(holds: bool, otherwise: &'static str) -> Result<(), Error> {
     if holds { Ok(()) } else { Err(Error::Invalid(otherwise)) }

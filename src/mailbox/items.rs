@@ -7,7 +7,7 @@ use super::change::{Edit, Knew, NewContent, NewItem, Placed, needed};
 use super::error::Error;
 use super::folder::Kind;
 use super::ids::{FolderId, Modseq, Origin, Uid};
-use super::item::{Flags, Item, RECORD_MAX};
+use super::item::{Flags, Item, RECORD_MAX, SPAN};
 use super::rows::{self, Record};
 use super::tx::{Granted, MailTx, item_referrer, placed, position};
 use crate::policy::Rights;
@@ -61,6 +61,9 @@ impl<'g> MailTx<'_, 'g> {
     /// Changes an item's flags, keywords and properties. Without a difference nothing is logged; nor is
     /// it when the acting account's own seen state is all that differs.
     pub fn edit(&mut self, at: &Granted<'g>, uid: Uid, edit: &Edit, knew: Knew) -> Result<Placed, Error> {
+        if edit.properties.iter().any(|(name, _)| name == SPAN) {
+            return Err(Error::Invalid("the span comes with the content"));
+        }
         let mut item = self.live_item(at, uid)?;
         let own_seen = self.private_seen(at, uid)?;
         let mut was = item.clone();
@@ -104,22 +107,25 @@ impl<'g> MailTx<'_, 'g> {
         knew: Knew,
     ) -> Result<Placed, Error> {
         at.need(Rights::INSERT.and(Rights::WRITE))?;
-        let mut item = self.live_item(at, uid)?;
+        let was = self.live_item(at, uid)?;
+        let mut item = was.clone();
+        set_properties(&mut item, &new.properties);
+        item.check_growth(&was)?;
         check_record(&new.prefix, &new.record)?;
         let size = new.body.size().saturating_add(new.prefix.len() as u64);
-        self.check_quota(at.owner(), size.saturating_sub(item.size))?;
-        self.count(at, -1, &item)?;
+        self.check_quota(at.owner(), size.saturating_sub(was.size))?;
+        self.count(at, -1, &was)?;
         let old_body = BodyId(item.body);
         item.size = size;
         item.body = new.body.id().0;
         let old_date = item.filter_date;
-        self.store().delete(rows::date_key(at.id(), position(&item)));
+        self.store().delete(rows::date_key(at.id(), position(&was)));
         item.filter_date = new.filter_date.unwrap_or(old_date);
         self.log_change(at, &mut item, knew, true)?;
         if item.filter_date != old_date {
             self.remember_date(at.id(), &mut item, old_date)?;
         }
-        self.store().put(rows::date_key(at.id(), position(&item)), Vec::new());
+        self.store().put(rows::date_key(at.id(), position(&item)), item.span().to_vec());
         self.store().put(rows::record_key(at.id(), uid), Record::encode(&new.prefix, &new.record));
         self.count(at, 1, &item)?;
         let referrer = item_referrer(at.id(), uid);
@@ -134,7 +140,19 @@ impl<'g> MailTx<'_, 'g> {
     /// is free there. `Exists` when a calendar has its iCalendar UID already. Every client that keeps a
     /// copy is told: the mover's own as well, as MS-ASCMD §2.2.1.12 has it for MoveItems.
     pub fn move_to(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
-        self.move_as(from, uid, to, Origin::OTHER)
+        self.move_as(from, uid, to, None, Origin::OTHER)
+    }
+
+    /// As [`MailTx::move_to`], under a DAV name that must be free there. Within one folder this gives the
+    /// item another name: a client that knows it by the old one is told that that is gone.
+    pub fn move_named(
+        &mut self,
+        from: &Granted<'g>,
+        uid: Uid,
+        to: &Granted<'g>,
+        name: &str,
+    ) -> Result<Placed, Error> {
+        self.move_as(from, uid, to, Some(name), Origin::OTHER)
     }
 
     /// As [`MailTx::move_to`], for a client that removed the item from its copy itself and is not told
@@ -143,7 +161,7 @@ impl<'g> MailTx<'_, 'g> {
         from.need(TAKE)?;
         match self.live_item(from, uid) {
             Err(e) if e.is_damage() => self.drop_damaged(from, uid),
-            _ => self.move_as(from, uid, to, self.origin),
+            _ => self.move_as(from, uid, to, None, self.origin),
         }
     }
 
@@ -152,18 +170,19 @@ impl<'g> MailTx<'_, 'g> {
         from: &Granted<'g>,
         uid: Uid,
         to: &Granted<'g>,
+        name: Option<&str>,
         removed_by: Origin,
     ) -> Result<Placed, Error> {
         from.need(TAKE)?;
         to.need(Rights::INSERT)?;
-        if from.id() == to.id() {
+        if from.id() == to.id() && name.is_none() {
             return Err(Error::Invalid("the item is in that folder already"));
         }
         let (item, record) = self.whole(from, uid)?;
         if from.owner() != to.owner() {
             self.check_quota(to.owner(), item.size)?;
         }
-        let (arriving, seen) = self.arriving(from, &item, to, Origin::OTHER)?;
+        let (arriving, seen) = self.arriving(from, &item, to, name, Origin::OTHER, true)?;
         self.leave(from, &item, removed_by)?;
         let body = BodyId(item.body);
         let placed = self.enter(to, arriving, seen, record)?;
@@ -179,11 +198,32 @@ impl<'g> MailTx<'_, 'g> {
     /// Copies an item; the copy shares its body and the identity of its content, and has its DAV name if
     /// that is free there. `Exists` when a calendar has its iCalendar UID already.
     pub fn copy(&mut self, from: &Granted<'g>, uid: Uid, to: &Granted<'g>) -> Result<Placed, Error> {
+        self.copy_as(from, uid, to, None)
+    }
+
+    /// As [`MailTx::copy`], under a DAV name that must be free there.
+    pub fn copy_named(
+        &mut self,
+        from: &Granted<'g>,
+        uid: Uid,
+        to: &Granted<'g>,
+        name: &str,
+    ) -> Result<Placed, Error> {
+        self.copy_as(from, uid, to, Some(name))
+    }
+
+    fn copy_as(
+        &mut self,
+        from: &Granted<'g>,
+        uid: Uid,
+        to: &Granted<'g>,
+        name: Option<&str>,
+    ) -> Result<Placed, Error> {
         from.need(Rights::READ)?;
         to.need(Rights::INSERT)?;
         let (item, record) = self.whole(from, uid)?;
         self.check_quota(to.owner(), item.size)?;
-        let (arriving, seen) = self.arriving(from, &item, to, self.origin)?;
+        let (arriving, seen) = self.arriving(from, &item, to, name, self.origin, false)?;
         let placed = self.enter(to, arriving, seen, record)?;
         self.store().refer_to_body(BodyId(item.body), item_referrer(to.id(), placed.uid))?;
         Ok(placed)
@@ -207,6 +247,16 @@ impl<'g> MailTx<'_, 'g> {
     /// Whether nothing forbids an item to come into a folder. What cannot be checked here is only that
     /// the store works.
     pub(super) fn check_entry(&mut self, to: &Granted<'g>, item: &Item) -> Result<(), Error> {
+        self.check_entry_beside(to, item, None)
+    }
+
+    /// As [`MailTx::check_entry`], for an item that leaves the same folder for it.
+    fn check_entry_beside(
+        &mut self,
+        to: &Granted<'g>,
+        item: &Item,
+        leaves: Option<Uid>,
+    ) -> Result<(), Error> {
         let folder = self.folder_row(to.id())?;
         let kind = folder.kind;
         if folder.uid_next == u32::MAX {
@@ -220,7 +270,9 @@ impl<'g> MailTx<'_, 'g> {
         // RFC 4791 §5.3.2.1, no-uid-conflict. Several messages may be about one event.
         if let Some(ical) = &item.ical_uid
             && kind != Kind::Mail
-            && !rows::by_ical_uid(&*self.store(), to.owner(), ical, Some(to.id()))?.is_empty()
+            && rows::by_ical_uid(&*self.store(), to.owner(), ical, Some(to.id()))?
+                .iter()
+                .any(|(_, uid)| Some(*uid) != leaves)
         {
             return Err(Error::Exists);
         }
@@ -233,8 +285,11 @@ impl<'g> MailTx<'_, 'g> {
         from: &Granted<'g>,
         item: &Item,
         to: &Granted<'g>,
+        name: Option<&str>,
         brought_by: Origin,
+        is_move: bool,
     ) -> Result<(Item, bool), Error> {
+        let leaves = (is_move && from.id() == to.id()).then_some(item.uid);
         let seen = self.private_seen(from, item.uid)?.unwrap_or(item.flags.has(Flags::SEEN));
         let mut item = renewed(item, brought_by);
         if to.shares_seen() {
@@ -242,17 +297,24 @@ impl<'g> MailTx<'_, 'g> {
         } else if from.owner() != to.owner() {
             item.flags = item.flags.without(Flags::SEEN);
         }
-        self.free_dav_name(to.id(), &mut item)?;
-        self.check_entry(to, &item)?;
+        match name {
+            Some(name) => item.dav_name = Some(name.to_owned()),
+            None => self.free_dav_name(to.id(), &mut item)?,
+        }
+        item.check_bounds()?;
+        self.check_entry_beside(to, &item, leaves)?;
         Ok((item, seen))
     }
 
-    /// Takes the item's DAV name away when another item of the folder has it.
+    /// Gives the item another DAV name when one of the folder has its own: the same kind of name, so that
+    /// every item that has one keeps one.
     pub(super) fn free_dav_name(&mut self, folder: FolderId, item: &mut Item) -> Result<(), Error> {
         if let Some(name) = &item.dav_name
             && self.store().get(&rows::dav_key(folder, name))?.is_some()
         {
-            item.dav_name = None;
+            let ending = name.rsplit_once('.').map(|(_, ending)| ending).filter(|e| e.len() <= 8);
+            let ending = ending.map(|ending| format!(".{ending}")).unwrap_or_default();
+            item.dav_name = Some(format!("{:016x}{ending}", self.store().new_id()?));
         }
         Ok(())
     }
@@ -287,12 +349,16 @@ fn edited(item: &Item, edit: &Edit) -> Item {
     if !edit.add_keywords.is_empty() {
         wanted.keywords = sorted([wanted.keywords, edit.add_keywords.clone()].concat());
     }
-    for (name, value) in &edit.properties {
-        wanted.properties.retain(|(n, _)| n != name);
-        wanted.properties.extend(value.clone().map(|value| (name.clone(), value)));
-    }
-    wanted.properties.sort_unstable();
+    set_properties(&mut wanted, &edit.properties);
     wanted
+}
+
+fn set_properties(item: &mut Item, properties: &[(String, Option<Vec<u8>>)]) {
+    for (name, value) in properties {
+        item.properties.retain(|(n, _)| n != name);
+        item.properties.extend(value.clone().map(|value| (name.clone(), value)));
+    }
+    item.properties.sort_unstable();
 }
 
 fn sorted(mut keywords: Vec<String>) -> Vec<String> {

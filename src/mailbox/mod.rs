@@ -32,7 +32,7 @@ pub use error::Error;
 pub use folder::{FOLDERS_MAX, Folder, Kind, NAME_MAX, Owner, Role, STANDARD, TreeChange, check_name};
 pub use hot::{Light, Lights};
 pub use ids::{Acting, FolderId, Modseq, Origin, OwnerId, Uid};
-pub use item::{Expunged, Flags, Item, LogRow, ThreadKeys};
+pub use item::{Expunged, Flags, Item, LogRow, SPAN, ThreadKeys};
 pub use notify::{Notifier, Place, Watch};
 pub use purge::{
     Leftover, ThreadEntry, Tombstone, deleted_folders, old_threads, old_tombstones, owners_to_purge,

@@ -70,7 +70,7 @@ pub fn old_tombstones(
     Ok(sweep(from, Table::ChangeLog, after, most, |key, value| {
         let mut parts = Parts::of(key);
         let tombstone = Tombstone { folder: FolderId(parts.u64()?), at: Modseq(parts.u64()?) };
-        is_old_tombstone(value, before).then_some(tombstone)
+        old_tombstone(value, before).map(|_| tombstone)
     })?)
 }
 
@@ -151,8 +151,12 @@ pub fn removed_owners(from: &dyn Read, most: usize) -> Result<Vec<OwnerId>, Erro
     Ok(due.found)
 }
 
-fn is_old_tombstone(value: &[u8], before: Millis) -> bool {
-    matches!(rows::read(value), Ok(LogRow::Tombstone { at, .. }) if at < before)
+/// The item of a tombstone older than `before`.
+fn old_tombstone(value: &[u8], before: Millis) -> Option<Uid> {
+    match rows::read(value) {
+        Ok(LogRow::Tombstone { at, uid, .. }) if at < before => Some(uid),
+        _ => None,
+    }
 }
 
 fn is_old_thread(value: &[u8], before: Millis) -> bool {
@@ -195,10 +199,10 @@ impl MailTx<'_, '_> {
         let mut last: BTreeMap<FolderId, Modseq> = BTreeMap::new();
         for Tombstone { folder, at } in due {
             let key = rows::log_key(*folder, *at);
-            if !self.store().get(&key)?.is_some_and(|value| is_old_tombstone(&value, before)) {
-                continue;
-            }
+            let Some(value) = self.store().get(&key)? else { continue };
+            let Some(uid) = old_tombstone(&value, before) else { continue };
             self.store().delete(key);
+            self.store().delete(rows::gone_key(*folder, uid));
             let Some(row) = self.raw_folder_row(*folder)? else { continue };
             let owner = row.owner;
             self.store().delete(rows::owner_log_key(owner, *at));

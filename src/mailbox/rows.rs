@@ -61,6 +61,11 @@ pub(super) fn dav_key(folder: FolderId, name: &str) -> Vec<u8> {
     Key::of(Table::DavName).u64(folder.0).raw(name.as_bytes()).done()
 }
 
+/// Where the name stands that an item had which left the folder.
+pub(super) fn gone_key(folder: FolderId, uid: Uid) -> Vec<u8> {
+    Key::of(Table::GoneDavName).u64(folder.0).u32(uid.0).done()
+}
+
 /// iCalendar UIDs have no length limit, keys do: the index holds a digest.
 pub(super) fn ical_key(owner: OwnerId, ical: &str, folder: FolderId, uid: Uid) -> Vec<u8> {
     ical_keys(owner, ical).u64(folder.0).u32(uid.0).done()
@@ -285,11 +290,23 @@ pub(super) fn positions(
     order: Order,
     visit: &mut dyn FnMut(Position) -> ControlFlow<()>,
 ) -> Result<(), Error> {
+    spans(from, folder, low, high, order, &mut |at, _| visit(at))
+}
+
+/// As [`positions`], with what stands there of the item's span.
+pub(super) fn spans(
+    from: &dyn Read,
+    folder: FolderId,
+    low: Position,
+    high: Position,
+    order: Order,
+    visit: &mut dyn FnMut(Position, &[u8]) -> ControlFlow<()>,
+) -> Result<(), Error> {
     let range: KeyRange = (Bound::Included(date_key(folder, low)), Bound::Excluded(date_key(folder, high)));
-    from.scan(&range, order, &mut |key, _| {
+    from.scan(&range, order, &mut |key, value| {
         let mut parts = Parts::of(key);
         let place = parts.u64().and_then(|_| Some(Position { date: parts.time()?, uid: parts.u32()? }));
-        place.map_or(ControlFlow::Continue(()), &mut *visit)
+        place.map_or(ControlFlow::Continue(()), |place| visit(place, value))
     })?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::error::Error;
 use super::folder::{
-    DEPTH_MAX, FOLDERS_MAX, Folder, GRANTS_MAX, Kind, Owner, PROPERTY_OCTETS_MAX, Role, STANDARD, TreeChange,
-    check_name,
+    DEPTH_MAX, FOLDER_PROPERTIES_MAX, FOLDER_PROPERTY_OCTETS_MAX, FOLDERS_MAX, Folder, GRANTS_MAX, Kind,
+    Owner, Role, STANDARD, TreeChange, check_name,
 };
 use super::ids::{FolderId, Modseq, OwnerId};
 use super::item::{Flags, Item};
@@ -109,31 +109,6 @@ impl<'g> MailTx<'_, 'g> {
         Ok(!rows::folder_ids(&*self.store(), folder.owner(), Some(folder.id()))?.is_empty())
     }
 
-    /// Sets a property of a folder that a door keeps, or removes it with `None`. Whoever may make folders below
-    /// it may say what it is for.
-    pub fn set_folder_property(
-        &mut self,
-        folder: &Granted<'g>,
-        name: &str,
-        value: Option<Vec<u8>>,
-    ) -> Result<(), Error> {
-        folder.need(Rights::CREATE)?;
-        let owner = folder.owner();
-        let row = self.folder_row(folder.id())?;
-        let mut properties = row.properties.clone();
-        properties.retain(|(known, _)| known != name);
-        properties.extend(value.map(|value| (name.to_owned(), value)));
-        let octets: usize = properties.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if octets > PROPERTY_OCTETS_MAX {
-            return Err(Error::Invalid("the properties are too long"));
-        }
-        if properties == row.properties {
-            return Ok(());
-        }
-        row.properties = properties;
-        self.log_tree(owner, folder.id(), false)
-    }
-
     /// What a folder says about others than its owner, for whoever may change it.
     pub fn grants(&mut self, folder: &Granted<'g>) -> Result<Vec<Grant>, Error> {
         folder.need(Rights::ADMIN)?;
@@ -167,6 +142,38 @@ impl<'g> MailTx<'_, 'g> {
         self.touch_folder(id);
         self.touch_tree(OwnerId(grant.grantee));
         self.log_tree(owner, id, false)
+    }
+
+    /// Sets properties of a folder that doors keep with it, or with `None` removes them. What others see of
+    /// it is its administrators' to say.
+    pub fn set_folder_properties(
+        &mut self,
+        folder: &Granted<'g>,
+        changes: &[(String, Option<Vec<u8>>)],
+    ) -> Result<(), Error> {
+        folder.need(Rights::ADMIN)?;
+        let row = self.folder_row(folder.id())?;
+        let mut wanted = row.properties.clone();
+        for (name, value) in changes {
+            wanted.retain(|(n, _)| n != name);
+            wanted.extend(value.clone().map(|value| (name.clone(), value)));
+        }
+        wanted.sort_unstable();
+        if wanted == row.properties {
+            return Ok(());
+        }
+        let octets = |all: &[(String, Vec<u8>)]| -> usize {
+            all.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum()
+        };
+        if wanted.len() > FOLDER_PROPERTIES_MAX.max(row.properties.len())
+            || octets(&wanted) > FOLDER_PROPERTY_OCTETS_MAX.max(octets(&row.properties))
+        {
+            return Err(Error::Invalid("the folder's properties are too long"));
+        }
+        row.properties = wanted;
+        let owner = folder.owner();
+        self.touch_folder(folder.id());
+        self.log_tree(owner, folder.id(), false)
     }
 
     /// The row of a folder that may be renamed or deleted: nobody does that to one with a role.

@@ -157,6 +157,11 @@ impl<'t, 'g> MailTx<'t, 'g> {
         Ok(self.folder_row(folder.id)?.highest)
     }
 
+    /// A folder as it is now.
+    pub fn folder(&mut self, folder: &Granted<'g>) -> Result<&Folder, Error> {
+        Ok(self.folder_row(folder.id)?)
+    }
+
     /// A folder's UIDVALIDITY.
     pub fn uid_validity(&mut self, folder: &Granted<'g>) -> Result<u32, Error> {
         Ok(self.folder_row(folder.id)?.uid_validity)
@@ -172,6 +177,17 @@ impl<'t, 'g> MailTx<'t, 'g> {
     pub fn record(&self, at: &Granted<'g>, uid: Uid) -> Result<Option<Record>, Error> {
         at.need(Rights::READ)?;
         rows::record(&*self.tx, at.id, uid)
+    }
+
+    /// The item of a folder with a DAV name.
+    pub fn by_dav_name(&self, at: &Granted<'g>, name: &str) -> Result<Option<Uid>, Error> {
+        Ok(self.tx.get(&rows::dav_key(at.id, name))?.as_deref().and_then(rows::uid_of))
+    }
+
+    /// The item of a folder with an iCalendar UID; the first one in a folder of mail.
+    pub fn by_ical_uid(&self, at: &Granted<'g>, ical: &str) -> Result<Option<Uid>, Error> {
+        let found = rows::by_ical_uid(&*self.tx, at.owner, ical, Some(at.id))?;
+        Ok(found.first().map(|(_, uid)| *uid))
     }
 
     /// The store's transaction, for rows of others that belong to the same change.
@@ -215,7 +231,7 @@ impl<'t, 'g> MailTx<'t, 'g> {
         }
         self.tx.put(rows::log_key(to.id, at), rows::row(&LogRow::Birth { uid }));
         self.tx.put(rows::owner_log_key(to.owner, at), owner_log_value(to.id, uid));
-        self.tx.put(rows::date_key(to.id, position(&item)), Bytes::new());
+        self.tx.put(rows::date_key(to.id, position(&item)), item.span().to_vec());
         self.tx.put(rows::record_key(to.id, uid), record);
         self.put_item(to.id, &item);
         self.count(to, 1, &item)?;
@@ -230,6 +246,9 @@ impl<'t, 'g> MailTx<'t, 'g> {
         let at = self.next_modseq(from.owner, from.id)?;
         for key in rows::item_keys(from.owner, from.id, item) {
             self.tx.delete(key);
+        }
+        if let Some(name) = &item.dav_name {
+            self.tx.put(rows::gone_key(from.id, item.uid), name.as_bytes().to_vec());
         }
         let tombstone = LogRow::Tombstone {
             uid: item.uid,

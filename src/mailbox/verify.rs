@@ -382,6 +382,7 @@ impl Check<'_> {
         for (at, row) in wanted {
             self.differs(place.clone(), format!("log row {} is missing: {row:?}", at.0));
         }
+        self.gone_names(folder)?;
         self.dates(folder, &items)?;
         self.records(folder, &live)?;
         self.dav_names(folder, &items)?;
@@ -463,13 +464,36 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Former DAV names are kept as long as the tombstones of the items that had them.
+    fn gone_names(&mut self, folder: &Folder) -> Result<(), Error> {
+        let mut gone = BTreeSet::new();
+        let range = Key::of(Table::GoneDavName).u64(folder.id.0).range();
+        self.from.scan(&range, Order::Forward, &mut |key, _| {
+            let mut parts = Parts::of(key);
+            gone.insert(parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid));
+            ControlFlow::Continue(())
+        })?;
+        rows::log(self.from, folder.id, Modseq(0), &mut |_, row| {
+            if let LogRow::Tombstone { uid, .. } = row {
+                gone.remove(&uid);
+            }
+            ControlFlow::Continue(())
+        })?;
+        for uid in gone {
+            let place = format!("item {}:{}", folder.id.0, uid.0);
+            self.differs(place, "it has neither a place nor a tombstone, but a former name");
+        }
+        Ok(())
+    }
+
     fn dates(&mut self, folder: &Folder, items: &[Item]) -> Result<(), Error> {
-        let wanted: BTreeSet<Position> =
-            items.iter().map(|i| Position { date: i.filter_date, uid: i.uid.0 }).collect();
+        let place = |item: &Item| Position { date: item.filter_date, uid: item.uid.0 };
+        let wanted: BTreeMap<Position, Vec<u8>> =
+            items.iter().map(|item| (place(item), item.span().to_vec())).collect();
         let lowest = Position { date: i64::MIN, uid: 0 };
-        let mut found = BTreeSet::new();
-        rows::positions(self.from, folder.id, lowest, Position::TOP, Order::Forward, &mut |at| {
-            found.insert(at);
+        let mut found = BTreeMap::new();
+        rows::spans(self.from, folder.id, lowest, Position::TOP, Order::Forward, &mut |at, span| {
+            found.insert(at, span.to_vec());
             ControlFlow::Continue(())
         })?;
         if found != wanted {

@@ -10,12 +10,16 @@ use super::item::{Flags, Item, LogRow};
 use super::rows::{self, Record};
 use super::seen::{self, OwnSeen};
 use super::sync::{self, Facts, Position};
+use crate::clock::Millis;
 use crate::policy::Rights;
 use crate::store::keys::{Key, Parts, Table};
 use crate::store::{Order, Read, Reader, prefix_end};
 
 /// Changes of a folder looked at for a move that is asked for again.
 const LOOK_BACK: usize = 4_000;
+
+/// Told of each item's filter date, UID and span.
+type SpanVisitor<'v> = dyn FnMut(Millis, Uid, &[u8]) -> ControlFlow<()> + 'v;
 
 /// A snapshot of all folders, for one acting principal.
 pub struct View {
@@ -213,6 +217,27 @@ impl View {
     /// The item called `name` by DAV clients.
     pub fn by_dav_name(&self, folder: &Folder, name: &str) -> Result<Option<Uid>, Error> {
         Ok(self.reader.get(&rows::dav_key(folder.id, name))?.as_deref().and_then(rows::uid_of))
+    }
+
+    /// The name by which DAV clients knew an item that left the folder, as long as its tombstone is kept.
+    pub fn gone_dav_name(&self, folder: &Folder, uid: Uid) -> Result<Option<String>, Error> {
+        let name = self.reader.get(&rows::gone_key(folder.id, uid))?;
+        Ok(name.and_then(|name| String::from_utf8(name.to_vec()).ok()))
+    }
+
+    /// The item of a folder that has an iCalendar UID; the first one in a folder of mail.
+    pub fn by_ical_uid_in(&self, folder: &Folder, ical: &str) -> Result<Option<Uid>, Error> {
+        let found = rows::by_ical_uid(&self.reader, folder.owner, ical, Some(folder.id))?;
+        Ok(found.first().map(|(_, uid)| *uid))
+    }
+
+    /// Visits the items of a folder with a filter date of `from` or later, in the order of these dates, with
+    /// their property [`SPAN`]; neither item nor record is touched for it.
+    pub fn spans(&self, folder: &Folder, from: Millis, visit: &mut SpanVisitor<'_>) -> Result<(), Error> {
+        let low = Position { date: from, uid: 0 };
+        rows::spans(&self.reader, folder.id, low, Position::TOP, Order::Forward, &mut |at, span| {
+            visit(at.date, Uid(at.uid), span)
+        })
     }
 
     /// An owner's items that have an iCalendar UID, in the folders that the acting principal may see.

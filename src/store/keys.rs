@@ -24,13 +24,14 @@
 //! | 29 | record | folder, uid | trace prefix and pre-parsed record: what does not |
 //! | 2A | change log | folder, modseq | birth, latest change, former change of the filter date, or tombstone of an item |
 //! | 2B | owner log | owner, modseq | folder, uid |
-//! | 2C | filter date | folder, date, uid | - |
+//! | 2C | filter date | folder, date, uid | the item's property `span`, if it has one |
 //! | 2D | DAV name | folder, name | uid |
 //! | 2E | iCalendar UID | owner, UID (digest), folder, uid | - |
 //! | 2F | seen overlay | folder, user, chunk of UIDs | bits |
 //! | 30 | expunged | owner, time, folder, uid | item and record, recoverable |
 //! | 31 | thread | owner, digest of Message-ID or base subject | thread id, time |
 //! | 32 | removed owner | owner | when; its rows are being removed |
+//! | 33 | gone DAV name | folder, uid | the name that an item with a tombstone had |
 //! | 40 | body | hash | size, place, domain, dying since |
 //! | 41 | body reference | hash, kind, referrer | - |
 //! | 42 | lost reference | kind, referrer | -; its body is not known, the collector looks for it |
@@ -94,6 +95,7 @@ pub enum Table {
     Expunged = 0x30,
     Thread = 0x31,
     RemovedOwner = 0x32,
+    GoneDavName = 0x33,
     Body = 0x40,
     BodyReference = 0x41,
     LostReference = 0x42,
@@ -112,8 +114,15 @@ impl Table {
     pub const OF_DEVICES: [Self; 5] =
         [Self::Device, Self::CollectionState, Self::HierarchyState, Self::RememberedPing, Self::SentClientId];
     /// What a folder holds; the keys begin with the folder.
-    pub const OF_FOLDERS: [Self; 6] =
-        [Self::Item, Self::Record, Self::ChangeLog, Self::FilterDate, Self::DavName, Self::SeenOverlay];
+    pub const OF_FOLDERS: [Self; 7] = [
+        Self::Item,
+        Self::Record,
+        Self::ChangeLog,
+        Self::FilterDate,
+        Self::DavName,
+        Self::GoneDavName,
+        Self::SeenOverlay,
+    ];
     /// What an owner has beside its folders; the keys begin with the owner.
     pub const OF_OWNERS: [Self; 5] =
         [Self::Thread, Self::IcalUid, Self::OwnerLog, Self::FolderName, Self::TreeLog];

@@ -3,7 +3,7 @@
 use super::reply::{Failure, refusal};
 use super::{AccountLine, Answer, QuotaChange, QuotaLine, Secret};
 use crate::clock::{Millis, random};
-use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
+use crate::directory::{self, Account, AccountId, Address, DomainId, Error, Kind, NewAccount};
 use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId, Place};
 use crate::services::Services;
 use crate::store::{Read, Tx};
@@ -16,6 +16,7 @@ pub(super) async fn add(
     address: String,
     name: Option<String>,
     password: Option<Secret>,
+    kind: Kind,
 ) -> Result<Answer, Failure> {
     let (password, made) = given_or_made(password)?;
     let prepared = services.directory.prepare_password(password.expose()).await?;
@@ -23,6 +24,7 @@ pub(super) async fn add(
         address,
         display_name: name.unwrap_or_default(),
         password: Some(prepared),
+        kind,
         ..NewAccount::default()
     };
     let (mailbox, now) = (services.mailbox.clone(), services.clock.now());

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory::Kind;
+
 /// A command of an administrator.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
@@ -30,6 +32,9 @@ pub enum Command {
         name: Option<String>,
         /// Its password; absent, one is made and answered.
         password: Option<Secret>,
+        /// What it stands for; absent, a person.
+        #[serde(default)]
+        kind: Kind,
     },
     /// Lists the accounts.
     AccountList {

@@ -11,8 +11,8 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
         Command::DomainAdd { name } => domain::add(services, name).await,
         Command::DomainList {} => read(services, domain::list).await,
         Command::DomainDelete { name, force } => domain::delete(services, name, force).await,
-        Command::AccountAdd { address, name, password } => {
-            account::add(services, address, name, password).await
+        Command::AccountAdd { address, name, password, kind } => {
+            account::add(services, address, name, password, kind).await
         }
         Command::AccountList { domain } => read(services, move |s| account::list(s, domain.as_deref())).await,
         Command::AccountSetPassword { address, password } => {

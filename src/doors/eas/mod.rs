@@ -5,8 +5,9 @@
 //! become ActiveSync's words.
 
 mod autodiscover;
-mod basic;
+
 mod body;
+mod class;
 mod cmd;
 mod compose;
 mod conn;
@@ -29,6 +30,7 @@ mod respond;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod scheduled;
 mod session;
 mod state;
 #[cfg(test)]
@@ -39,3 +41,5 @@ pub use parked::Parked;
 pub use reply::{Failure, Reply, Status};
 pub use request::{Command, Query, Version};
 pub use session::{Eas, Session};
+
+use crate::net::basic;

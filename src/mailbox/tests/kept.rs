@@ -42,7 +42,7 @@ async fn an_expunged_item_can_be_recovered() {
         .unwrap();
     // A change of its date, which leaves rows in the log of the folder it was in.
     let NewItem { body, prefix, record, .. } = home.item("text 2", 0);
-    let content = NewContent { body, prefix, record, filter_date: Some(9) };
+    let content = NewContent { body, prefix, record, filter_date: Some(9), properties: Vec::new() };
     home.act(Origin(3), move |tx| {
         let at = tx.granted(inbox)?;
         tx.replace(&at, born.uid, content, Knew(None))
@@ -321,8 +321,13 @@ async fn full_folder(home: &Home) -> FolderId {
     .unwrap();
     expunge(home, folder, Uid(3)).await;
     let date = home.item("redated", 0);
-    let content =
-        NewContent { body: date.body, prefix: date.prefix, record: date.record, filter_date: Some(77) };
+    let content = NewContent {
+        body: date.body,
+        prefix: date.prefix,
+        record: date.record,
+        filter_date: Some(77),
+        properties: Vec::new(),
+    };
     home.act(Origin::OTHER, move |tx| {
         let at = tx.granted(folder)?;
         tx.replace(&at, Uid(5), content, Knew(None))

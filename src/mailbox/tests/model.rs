@@ -510,7 +510,13 @@ async fn replace(world: &mut World, pick: usize, date: Option<i64>) {
     let Some(uid) = world.pick(world.folder, pick) else { return };
     let text = world.text();
     let new = world.home.item(&text, 0);
-    let content = NewContent { body: new.body, prefix: new.prefix, record: new.record, filter_date: date };
+    let content = NewContent {
+        body: new.body,
+        prefix: new.prefix,
+        record: new.record,
+        filter_date: date,
+        properties: Vec::new(),
+    };
     act(world, move |tx, at| tx.replace(at, uid, content, Knew(None))).await;
 }
 
@@ -554,8 +560,13 @@ async fn an_item_that_is_taken_away_and_enters_again_comes_in_the_next_round() {
     assert_eq!(told(1), (vec![Step::Add(moved)], true));
     for date in [1, 15] {
         let new = home.item(&date.to_string(), 0);
-        let content =
-            NewContent { body: new.body, prefix: new.prefix, record: new.record, filter_date: Some(date) };
+        let content = NewContent {
+            body: new.body,
+            prefix: new.prefix,
+            record: new.record,
+            filter_date: Some(date),
+            properties: Vec::new(),
+        };
         home.act(Origin::OTHER, move |tx| {
             let at = tx.granted(inbox)?;
             tx.replace(&at, moved, content, Knew(None))

@@ -125,8 +125,13 @@ impl World {
             }
             Op::Replace { item, date } => {
                 let Some((folder, uid)) = self.item(item) else { return Ok(()) };
-                let content =
-                    NewContent { body: new.body, prefix: new.prefix, record: new.record, filter_date: date };
+                let content = NewContent {
+                    body: new.body,
+                    prefix: new.prefix,
+                    record: new.record,
+                    filter_date: date,
+                    properties: Vec::new(),
+                };
                 let done = mailbox.write(acting, device, move |tx| {
                     let at = tx.granted(folder)?;
                     tx.replace(&at, uid, content, Knew(None)).map(drop)

@@ -44,7 +44,8 @@ impl Share {
                 Operation::MarkSeen => tx.edit(&at, uid, &edit(Flags::SEEN), Knew(None)).map(drop),
                 Operation::Replace => {
                     let NewItem { body, prefix, record, .. } = item;
-                    let content = NewContent { body, prefix, record, filter_date: None };
+                    let content =
+                        NewContent { body, prefix, record, filter_date: None, properties: Vec::new() };
                     tx.replace(&at, uid, content, Knew(None)).map(drop)
                 }
                 Operation::MoveIn => {

@@ -214,10 +214,10 @@ fn shown_parent(folder: &Folder, all: &[Folder], version: Version) -> FolderId {
 }
 
 /// A folder's Type. `None` for what a version cannot synchronise: notes before 14.0 (MS-ASNOTE §2.2.2),
-/// the journal ever. MS-ASCMD §2.2.3.186.3.
+/// journal and files ever. MS-ASCMD §2.2.3.186.3.
 fn type_of(folder: &Folder, version: Version) -> Option<u8> {
     Some(match (folder.role, folder.kind) {
-        (_, Kind::Journal) => return None,
+        (_, Kind::Journal | Kind::Files) => return None,
         (_, Kind::Notes) if version < Version::V14_0 => return None,
         (Role::Inbox, _) => 2,
         (Role::Drafts, _) => 3,
@@ -250,7 +250,7 @@ pub(super) fn kind_of(folder_type: u8, version: Version) -> Option<Kind> {
 /// The Type of a folder that somebody made.
 pub(super) fn made_type(kind: Kind) -> u8 {
     match kind {
-        Kind::Mail | Kind::Journal => 12,
+        Kind::Mail | Kind::Journal | Kind::Files => 12,
         Kind::Calendar => 13,
         Kind::Contacts => 14,
         Kind::Tasks => 15,

@@ -8,6 +8,7 @@ pub(super) mod folder_sync;
 pub(super) mod folder_update;
 pub(super) mod get_attachment;
 pub(super) mod item_operations;
+pub(super) mod meeting_response;
 pub(super) mod move_items;
 pub(super) mod ping;
 pub(super) mod provision;

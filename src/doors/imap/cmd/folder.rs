@@ -79,7 +79,7 @@ async fn create(mailbox: &Mailbox, user: &User, name: &str, uses: &[SpecialUse])
         let id = way.make(tx, &way.names)?;
         if is_archive {
             let made = tx.granted(id)?;
-            tx.set_folder_property(&made, USE, Some(ARCHIVE.as_bytes().to_vec()))?;
+            tx.set_folder_properties(&made, &[(USE.to_owned(), Some(ARCHIVE.as_bytes().to_vec()))])?;
         }
         // That one of the same name was not to be shown says nothing about this one.
         if subscription(tx.store(), account, &name).map_err(tree::of_directory)? == Some(false) {

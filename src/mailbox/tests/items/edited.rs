@@ -162,7 +162,13 @@ async fn what_an_item_carries_is_bounded_and_a_refusal_leaves_it_as_it_was() {
     let new = item();
     let replaced = home.act(Origin::OTHER, move |tx| {
         let at = tx.granted(inbox)?;
-        let new = NewContent { body: new.body, prefix: new.prefix, record, filter_date: None };
+        let new = NewContent {
+            body: new.body,
+            prefix: new.prefix,
+            record,
+            filter_date: None,
+            properties: Vec::new(),
+        };
         tx.replace(&at, uid, new, Knew(None))
     });
     assert!(matches!(replaced.await, Err(Error::Invalid(_))));

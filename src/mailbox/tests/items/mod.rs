@@ -56,7 +56,7 @@ async fn replace(
     date: Option<i64>,
 ) -> Result<Placed, Error> {
     let NewItem { body, prefix, record, .. } = home.item(text, 0);
-    let new = NewContent { body, prefix, record, filter_date: date };
+    let new = NewContent { body, prefix, record, filter_date: date, properties: Vec::new() };
     home.act(Origin::OTHER, move |tx| {
         let at = tx.granted(folder)?;
         tx.replace(&at, uid, new, Knew(None))
