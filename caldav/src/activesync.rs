@@ -8,6 +8,9 @@ use crate::{
 /// Each day of a week in [`AsRecurrence::day_of_week`].
 const EVERY_DAY: u8 = 127;
 
+/// Days of the shortest month.
+const SHORTEST: u8 = 28;
+
 /// The greatest Interval. MS-ASCAL §2.2.2.25.
 const INTERVAL_MAX: u32 = 999;
 
@@ -115,10 +118,6 @@ impl AsRecurrence {
 
     fn pattern(&self, rule: &mut Rule) -> Result<(), Invalid> {
         let days = self.day_of_week.map(weekdays).transpose()?;
-        let month_day = || match self.day_of_month {
-            Some(day @ 1..=31) => Ok(vec![i16::from(day)]),
-            _ => Err(Invalid("no day of the month")),
-        };
         match (self.kind, days) {
             (0, None) => {}
             (0, Some(_)) if rule.interval != 1 => {
@@ -130,7 +129,7 @@ impl AsRecurrence {
             }
             (2, _) => {
                 rule.frequency = Frequency::Monthly;
-                rule.by_month_day = month_day()?;
+                self.day(rule, SHORTEST)?;
             }
             (3, Some(days)) => {
                 rule.frequency = Frequency::Monthly;
@@ -139,7 +138,9 @@ impl AsRecurrence {
             (5, _) => {
                 rule.frequency = Frequency::Yearly;
                 rule.by_month = self.month()?;
-                rule.by_month_day = month_day()?;
+                let month = self.month_of_year.unwrap_or(1);
+                // 2001 was no leap year.
+                self.day(rule, crate::recur::days_in_month(2001, month))?;
             }
             (6, Some(days)) => {
                 rule.frequency = Frequency::Yearly;
@@ -157,6 +158,19 @@ impl AsRecurrence {
             Some(month @ 1..=12) => Ok(vec![month]),
             _ => Err(Invalid("no month of the year")),
         }
+    }
+
+    /// The day of a month that has at least `shortest` days: where there are fewer it is the last one, as
+    /// Exchange has it.
+    fn day(&self, rule: &mut Rule, shortest: u8) -> Result<(), Invalid> {
+        let Some(day @ 1..=31) = self.day_of_month else { return Err(Invalid("no day of the month")) };
+        if day <= shortest {
+            rule.by_month_day = vec![day.into()];
+        } else {
+            rule.by_month_day = (shortest..=day).map(i16::from).collect();
+            rule.by_set_pos = vec![-1];
+        }
+        Ok(())
     }
 
     fn nth(&self, rule: &mut Rule, days: &[Weekday]) -> Result<(), Invalid> {
@@ -242,6 +256,13 @@ impl AsRecurrence {
             ([day @ 1..=31], [], [] | [1 | -1]) => {
                 self.kind = by_number;
                 self.day_of_month = u8::try_from(*day).ok();
+            }
+            (days @ [first, .., last], [], [-1])
+                if (SHORTEST.into()..=31).contains(first)
+                    && days.windows(2).all(|pair| matches!(pair, [a, b] if a + 1 == *b)) =>
+            {
+                self.kind = by_number;
+                self.day_of_month = u8::try_from(*last).ok().filter(|day| *day <= 31);
             }
             ([], [ByDay { nth: Some(n), weekday }], [] | [1 | -1]) => {
                 self.day_of_week = Some(bit(*weekday));
@@ -343,6 +364,13 @@ mod tests {
                 "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
                 "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
             ),
+            (
+                "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1",
+                "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1",
+            ),
+            ("FREQ=MONTHLY;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1"),
+            ("FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=31", "FREQ=YEARLY;BYMONTHDAY=31;BYMONTH=1"),
+            ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=YEARLY;BYMONTHDAY=28,29;BYMONTH=2;BYSETPOS=-1"),
             ("FREQ=YEARLY", "FREQ=YEARLY;BYMONTHDAY=23;BYMONTH=11"),
             ("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3"),
             ("FREQ=DAILY;UNTIL=20261201", "FREQ=DAILY;UNTIL=20261201T225959Z"),

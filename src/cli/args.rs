@@ -4,7 +4,8 @@ use std::io::{BufRead, Read};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use folkmoot::doors::admin::{Command, Secret};
+use folkmoot::directory::Kind;
+use folkmoot::doors::admin::{Command, QuotaChange, Secret};
 
 use super::exit::{self, Failed};
 
@@ -121,6 +122,12 @@ pub(super) enum AccountAction {
         /// Read the password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
+        /// It is a room: it takes or declines meetings by itself
+        #[arg(long)]
+        room: bool,
+        /// It is equipment, which does likewise
+        #[arg(long, conflicts_with = "room")]
+        equipment: bool,
     },
     /// List the accounts
     List {
@@ -137,6 +144,17 @@ pub(super) enum AccountAction {
         /// Read the password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Show how much room an account's mailbox has and takes, or change it
+    Quota {
+        /// One of the account's addresses
+        address: String,
+        /// The room it is to have: bytes, or with K, M, G or T behind them; or none for no limit
+        #[arg(value_parser = quota)]
+        quota: Option<QuotaChange>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Delete an account
     Delete {
@@ -241,14 +259,22 @@ impl AppPasswordAction {
 impl AccountAction {
     pub(super) fn asked(&self) -> Result<Command, Failed> {
         Ok(match self {
-            Self::Add { address, name, password_stdin } => Command::AccountAdd {
+            Self::Add { address, name, password_stdin, room, equipment } => Command::AccountAdd {
                 address: address.clone(),
                 name: name.clone(),
                 password: password(*password_stdin)?,
+                kind: match (room, equipment) {
+                    (true, _) => Kind::Room,
+                    (_, true) => Kind::Equipment,
+                    _ => Kind::User,
+                },
             },
             Self::List { domain, .. } => Command::AccountList { domain: domain.clone() },
             Self::SetPassword { address, password_stdin } => {
                 Command::AccountSetPassword { address: address.clone(), password: password(*password_stdin)? }
+            }
+            Self::Quota { address, quota, .. } => {
+                Command::AccountQuota { address: address.clone(), change: *quota }
             }
             Self::Delete { address } => Command::AccountDelete { address: address.clone() },
             Self::Alias { action } => action.asked(),
@@ -260,6 +286,7 @@ impl AccountAction {
         matches!(
             self,
             Self::List { json: true, .. }
+                | Self::Quota { json: true, .. }
                 | Self::Alias { action: AliasAction::List { json: true, .. } }
                 | Self::AppPassword { action: AppPasswordAction::List { json: true, .. } }
         )
@@ -398,6 +425,26 @@ impl QueueAction {
     }
 }
 
+/// `none`, or a size such as `512M`.
+fn quota(text: &str) -> Result<QuotaChange, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(QuotaChange::Lift);
+    }
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1_u64 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err("a size is bytes, or with K, M, G or T behind them".to_owned()),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    // The store counts in numbers that may be negative.
+    let bytes = bytes.filter(|bytes| i64::try_from(*bytes).is_ok());
+    bytes.map(QuotaChange::Bytes).ok_or_else(|| "that is no size, such as 512M, or none".to_owned())
+}
+
 /// The first line of standard input, if it is wanted.
 fn password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
     const LONGEST: u64 = 4096;
@@ -419,4 +466,20 @@ fn password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
         ));
     }
     Ok(Some(Secret::new(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas() {
+        assert_eq!(quota("none"), Ok(QuotaChange::Lift));
+        assert_eq!(quota("0"), Ok(QuotaChange::Bytes(0)));
+        assert_eq!(quota("512m"), Ok(QuotaChange::Bytes(512 << 20)));
+        assert_eq!(quota("2T"), Ok(QuotaChange::Bytes(2 << 40)));
+        for bad in ["", "M", "-1", "1.5G", "9999999999T", "1GB", "18446744073709551615"] {
+            assert!(quota(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -51,6 +51,18 @@ pub(super) fn answer(answer: Answer, json: bool) -> Result<(), Failed> {
             });
             plain(&table(["ACCOUNT", "NAME", "ALIASES", ""], rows))
         }
+        Answer::Quota { quota } if json => document(&quota),
+        Answer::Quota { quota } => {
+            let limit = quota.quota.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string());
+            let row = [
+                quota.address,
+                limit,
+                quota.used.to_string(),
+                quota.items.to_string(),
+                quota.expunged.to_string(),
+            ];
+            plain(&table(["ACCOUNT", "QUOTA", "USED", "ITEMS", "EXPUNGED"], std::iter::once(row)))
+        }
         Answer::Devices { devices } if json => document(&devices),
         Answer::Devices { devices } => {
             let head = ["ACCOUNT", "DEVICE", "TYPE", "MODEL", "VERSION", "LAST SEEN", "STATE"];

@@ -1,5 +1,6 @@
 //! `[eas]` and `[eas.policy]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Eas {
     pub devices_max: u32,
     /// Refuse devices that have not applied the policy. Default: true.
     pub require_provisioning: bool,
+    /// PEM file of authorities that may issue certificates for signing mail, beside those that the system
+    /// trusts: for ValidateCert. Read when the first phone asks.
+    pub mail_authorities: Option<PathBuf>,
     /// What devices must apply.
     pub policy: Policy,
 }
@@ -51,6 +55,7 @@ impl Default for Eas {
             collections_max: 200,
             devices_max: 100,
             require_provisioning: true,
+            mail_authorities: None,
             policy: Policy::default(),
         }
     }

@@ -72,7 +72,7 @@ use route::Routes;
 use tls::Connectors;
 use work::Work;
 
-/// Octets of memory for the parsed meetings of rooms.
+/// Octets of memory for the parsed objects of calendars that were asked about.
 const OBJECTS_BYTES: usize = 8 << 20;
 
 /// The delivery of mail. Cheap to clone.
@@ -85,7 +85,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     mailbox: Mailbox,
-    /// What rooms' calendars hold.
+    /// What calendars hold that were asked about.
     objects: Objects,
     metrics: Metrics,
     config: Arc<config::Smtp>,
@@ -128,6 +128,11 @@ impl Delivery {
             count: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The parsed objects that questions about free and busy time share.
+    pub fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
 
     /// This server's name towards others.

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use super::route::Encryption;
-use crate::net::provider;
+use crate::net::{provider, system_roots};
 
 /// The two ways of looking at a server's certificate, made when they are first needed.
 #[derive(Default)]
@@ -34,16 +34,6 @@ impl Connectors {
             Encryption::Off | Encryption::Opportunistic => self.any.get_or_init(taking_any).clone(),
         }
     }
-}
-
-/// The system's roots, or those built in where it has none.
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let (good, _bad) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if good == 0 {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 fn verifying(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {

@@ -292,6 +292,7 @@ pub fn delete_account(tx: &mut Tx<'_>, id: AccountId) -> Result<RemovedAccount, 
     tx.delete(Key::of(Table::Credentials).u64(id.0).done());
     let app_passwords = delete_rows(tx, Key::of(Table::AppPassword).u64(id.0))?;
     let settings = delete_rows(tx, Key::of(Table::Setting).u64(id.0))?;
+    delete_rows(tx, Key::of(Table::Subscription).u64(id.0))?;
     device::forget_all(tx, id)?;
     tx.delete(member_key(account.domain, id));
     tx.delete(key(id));

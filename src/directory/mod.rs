@@ -21,6 +21,7 @@ mod remembered;
 mod scram;
 mod service;
 mod setting;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -54,6 +55,7 @@ pub use plain::{PlainError, PlainLogin};
 pub use recipient::{Recipient, is_local_domain, may_send_as, resolve};
 pub use service::{Service, Services};
 pub use setting::{delete_setting, set_setting, setting, setting_names};
+pub use subscription::{Subscription, subscribe, subscription, subscriptions};
 pub use verify::verify;
 
 use crate::clock::{Clock, random};

@@ -148,7 +148,9 @@ impl<R: Read> Check<'_, R> {
 
     /// Nothing is kept for accounts that are not there.
     fn strays(&mut self, accounts: &BTreeMap<AccountId, Account>) -> Result<(), Error> {
-        for table in [Table::Credentials, Table::AppPassword, Table::Setting, Table::Device] {
+        const OF_ACCOUNTS: [Table; 5] =
+            [Table::Credentials, Table::AppPassword, Table::Setting, Table::Subscription, Table::Device];
+        for table in OF_ACCOUNTS {
             for id in self.ids(table)? {
                 if !accounts.contains_key(&AccountId(id)) {
                     self.found.push(format!("account {id} is not there, but has rows in {table:?}"));

@@ -44,13 +44,6 @@ pub enum Role {
     Notes,
 }
 
-impl Folder {
-    /// The property `name`.
-    pub fn property(&self, name: &str) -> Option<&[u8]> {
-        self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
-    }
-}
-
 /// The folders every account is made with.
 pub const STANDARD: [(&str, Kind, Role); 9] = [
     ("Inbox", Kind::Mail, Role::Inbox),
@@ -100,6 +93,13 @@ pub struct Folder {
     pub properties: Vec<(String, Vec<u8>)>,
     /// When it was deleted: from then on it is there for nobody, until it is purged or recovered.
     pub deleted: Option<Millis>,
+}
+
+impl Folder {
+    /// The property `name`.
+    pub fn property(&self, name: &str) -> Option<&[u8]> {
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
 }
 
 fn top() -> FolderId {

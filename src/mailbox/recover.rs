@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use super::change::Placed;
+use super::change::{Knew, Placed};
 use super::error::Error;
 use super::ids::{FolderId, Modseq, Origin, OwnerId, Uid};
 use super::item::{Expunged, Flags, Item, LogRow};
 use super::items::renewed;
 use super::rows;
-use super::tx::{Granted, MailTx, item_referrer};
+use super::tx::{Granted, MailTx, item_referrer, placed};
 use crate::clock::Millis;
 use crate::policy::Rights;
 use crate::store::keys::{Key, Parts, Table};
@@ -139,5 +139,18 @@ impl<'g> MailTx<'_, 'g> {
             self.store().put(key, rows::row(&row));
         }
         Ok(())
+    }
+
+    /// Tells every client of an item once more, also the one whose origin the transaction has: what it
+    /// has is not what the item is.
+    pub fn tell_again(&mut self, at: &Granted<'g>, uid: Uid) -> Result<Placed, Error> {
+        self.folder_row(at.id())?;
+        let mut item = rows::item(&*self.store(), at.id(), uid)?.ok_or(Error::Missing)?;
+        self.log_change(at, &mut item, Knew(None), true)?;
+        if item.silent_for != Origin::OTHER {
+            item.silent_for = Origin::OTHER;
+            self.store().put(rows::item_key(at.id(), uid), rows::row(&item));
+        }
+        Ok(placed(at.id(), &item))
     }
 }

@@ -50,7 +50,7 @@ impl<'g> MailTx<'_, 'g> {
         Ok(())
     }
 
-    /// Sets an owner's quota in octets; `None` lifts it. No command offers it yet.
+    /// Sets an owner's quota in octets; `None` lifts it.
     pub fn set_quota(&mut self, owner: OwnerId, quota: Option<u64>) -> Result<(), Error> {
         self.system_only()?;
         self.owner_row(owner)?.quota = quota;
@@ -102,6 +102,17 @@ impl<'g> MailTx<'_, 'g> {
             self.delete_one(id)?;
         }
         Ok(())
+    }
+
+    /// Whether folders stand below a folder, also such as the acting principal may not see.
+    pub fn has_folders_below(&mut self, folder: &Granted<'g>) -> Result<bool, Error> {
+        Ok(!rows::folder_ids(&*self.store(), folder.owner(), Some(folder.id()))?.is_empty())
+    }
+
+    /// What a folder says about others than its owner, for whoever may change it.
+    pub fn grants(&mut self, folder: &Granted<'g>) -> Result<Vec<Grant>, Error> {
+        folder.need(Rights::ADMIN)?;
+        Ok(self.folder_row(folder.id())?.grants.clone())
     }
 
     /// Says who may do what in a folder, besides its owner.

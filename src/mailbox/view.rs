@@ -72,8 +72,7 @@ impl View {
         Ok(parents_first(all))
     }
 
-    /// The ids of others' folders that say something about a principal: what a list of shared folders starts
-    /// from, which no door has yet.
+    /// The ids of others' folders that say something about a principal.
     pub fn granted_to(&self, principal: u64) -> Result<Vec<FolderId>, Error> {
         let mut ids = Vec::new();
         self.reader.scan(&Key::of(Table::Grant).u64(principal).range(), Order::Forward, &mut |key, _| {
@@ -82,6 +81,20 @@ impl View {
             ControlFlow::Continue(())
         })?;
         Ok(ids)
+    }
+
+    /// The owners, other than the acting account, with folders that say something about it, about a group that
+    /// it is in or about everybody; whether it may see any of them is another question.
+    pub fn sharing_owners(&self) -> Result<BTreeSet<OwnerId>, Error> {
+        let Acting::Account { id, groups } = &self.acting else { return Ok(BTreeSet::new()) };
+        let mut owners = BTreeSet::new();
+        for principal in [0, *id].into_iter().chain(groups.iter().copied()) {
+            for folder in self.granted_to(principal)? {
+                owners.extend(rows::folder(&self.reader, folder)?.map(|folder| folder.owner));
+            }
+        }
+        owners.remove(&OwnerId(*id));
+        Ok(owners)
     }
 
     /// The owner's folder with `role`.
@@ -166,6 +179,39 @@ impl View {
     /// An item's trace prefix and pre-parsed record.
     pub fn record(&self, folder: &Folder, uid: Uid) -> Result<Option<Record>, Error> {
         rows::record(&self.reader, folder.id, uid)
+    }
+
+    /// As [`View::record`], of the first of several items in order of UID: read in one scan where they stand
+    /// close together, and no further once they have `most` bytes.
+    pub fn records(&self, folder: &Folder, uids: &[Uid], most: usize) -> Result<Vec<Option<Record>>, Error> {
+        let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(Vec::new()) };
+        let rows_between = last.0.saturating_sub(first.0) as usize;
+        if uids.len() == 1 || rows_between > 4 * uids.len() {
+            return Ok(vec![self.record(folder, *first)?]);
+        }
+        let mut found = vec![None; uids.len()];
+        let mut wanted = uids.iter().zip(&mut found).enumerate().peekable();
+        let (mut bytes, mut looked_at) = (0, uids.len());
+        let range = (
+            Bound::Included(rows::record_key(folder.id, *first)),
+            Bound::Included(rows::record_key(folder.id, *last)),
+        );
+        self.reader.scan(&range, Order::Forward, &mut |key, value| {
+            let mut parts = Parts::of(key);
+            let uid = parts.u64().and_then(|_| parts.u32()).map_or(Uid(0), Uid);
+            while wanted.next_if(|(_, (wanted, _))| **wanted < uid).is_some() {}
+            if let Some((n, (_, place))) = wanted.next_if(|(_, (wanted, _))| **wanted == uid) {
+                *place = Record::of(value.clone());
+                bytes += value.len();
+                if bytes >= most {
+                    looked_at = n + 1;
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        found.truncate(looked_at);
+        Ok(found)
     }
 
     /// The item called `name` by DAV clients.

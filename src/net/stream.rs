@@ -72,6 +72,12 @@ impl Stream {
         self.tls.is_some()
     }
 
+    /// Puts another layer over the bytes, such as compression; what TLS agreed on stays.
+    pub fn layer<I: Io + 'static>(&mut self, over: impl FnOnce(Box<dyn Io>) -> I) {
+        let io = std::mem::replace(&mut self.io, Box::new(tokio::io::empty()));
+        self.io = Box::new(over(io));
+    }
+
     /// Passes on what a write came to, or ends it when the peer has taken nothing for too long.
     fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {

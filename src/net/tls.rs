@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::Listener;
@@ -105,6 +105,16 @@ pub fn read_pem(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         key: key.into(),
         why,
     })
+}
+
+/// The authorities that the system trusts, or those built in where it trusts none.
+pub fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let (good, _bad) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if good == 0 {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
 }
 
 /// SHA-256 of a certificate, as browsers and `openssl x509 -fingerprint -sha256` show it.

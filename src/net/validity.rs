@@ -5,7 +5,7 @@
 
 use rustls::sign::CertifiedKey;
 
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -34,11 +34,15 @@ fn read(certificate: &[u8]) -> Option<(i64, i64)> {
 }
 
 /// What is left of a DER encoding. X.690 §8.1.
-struct Der<'d>(&'d [u8]);
+pub(super) struct Der<'d>(&'d [u8]);
 
 impl<'d> Der<'d> {
+    pub(super) fn of(encoding: &'d [u8]) -> Self {
+        Self(encoding)
+    }
+
     /// The next element's tag and content.
-    fn next(&mut self) -> Option<(u8, &'d [u8])> {
+    pub(super) fn next(&mut self) -> Option<(u8, &'d [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, mut rest) = rest.split_first()?;
         let mut length = usize::from(first);
@@ -57,7 +61,7 @@ impl<'d> Der<'d> {
     }
 
     /// The content of the next element, which must have this tag.
-    fn take(&mut self, tag: u8) -> Option<&'d [u8]> {
+    pub(super) fn take(&mut self, tag: u8) -> Option<&'d [u8]> {
         self.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
     }
 

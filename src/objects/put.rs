@@ -28,6 +28,11 @@ pub struct NewObject {
 }
 
 impl NewObject {
+    /// The id of its body in the store, as [`Item::body`] will have it.
+    pub fn body_id(&self) -> [u8; 32] {
+        self.body.id().0
+    }
+
     /// What its entity tag will be, quoted.
     pub fn etag(&self) -> String {
         super::read::etag_of(&self.body.id().0)

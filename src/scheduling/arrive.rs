@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use caldav::itip::{self, Answer, Arrival, Change, Method, PartStat};
-use caldav::{Object, Zone};
+use caldav::{Bounds, Object, Series, Zone};
 
 use super::busy::busy_of;
 use super::{Mail, Notice, Refused, mail_of, own_addresses};
@@ -12,7 +12,7 @@ use crate::directory::{Account, Kind as AccountKind};
 use crate::mailbox::{self, Folder, FolderId, Kind, Modseq, OwnerId, Role, View};
 use crate::objects::{self, Expected, Objects, Target};
 
-/// How far ahead a room looks for conflicts, in seconds: two years.
+/// How far from the first instance of a meeting on a room looks for conflicts, in seconds: two years.
 const LOOK_AHEAD: i64 = 2 * 366 * 86_400;
 
 /// What a message does to a calendar, as of a view.
@@ -136,8 +136,9 @@ fn book(
     own: &[&str],
     now: i64,
 ) -> Result<(Object, Vec<Mail>), Refused> {
-    let range: Range<i64> = now.saturating_sub(86_400)..now.saturating_add(LOOK_AHEAD);
     let utc = Zone::utc();
+    let from = begins(&object).unwrap_or(now).max(now).saturating_sub(86_400);
+    let range: Range<i64> = from..from.saturating_add(LOOK_AHEAD);
     let busy = busy_of(view, objects, account, &range, &utc, Some(&notice.uid))?;
     let met = itip::conflicts(&object, &range, &busy, &utc);
     let with = if met.is_empty() { PartStat::Accepted } else { PartStat::Declined };
@@ -151,6 +152,12 @@ fn book(
     }
     mails.iter_mut().for_each(|mail| mail.automatic = true);
     Ok((outcome.object.unwrap_or(object), mails))
+}
+
+/// When the first instance of a meeting begins.
+fn begins(object: &Object) -> Option<i64> {
+    let series = Series::all(object.calendar()?).into_iter().flatten();
+    series.filter_map(|series| series.span(&Zone::utc(), &Bounds::default())).map(|span| span.start).min()
 }
 
 /// The meeting that a message is about, or where a new one goes.

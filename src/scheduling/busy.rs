@@ -71,7 +71,7 @@ pub(super) fn busy_of(
 
 /// Whether a calendar does not count, as its owner has said. RFC 6638 §9.1.
 fn is_transparent(folder: &crate::mailbox::Folder) -> bool {
-    folder.property("schedule-calendar-transp").is_some_and(|value| value == b"transparent")
+    folder.property("schedule-calendar-transp").is_some()
 }
 
 /// One digit for each span of `step` seconds from the start of a range: 0 free, 1 tentative, 2 busy, 3 out of

@@ -164,14 +164,13 @@ fn planned(
     Ok(Plan { object, mails, undone, differs })
 }
 
+/// What became of a message, by recipients: values of SCHEDULE-STATUS.
+type Statuses = Vec<(String, &'static str)>;
+
 /// A message as a mail, and the SCHEDULE-STATUS of each recipient: whom mail cannot reach gets none.
 /// RFC 6638 §3.2.9.
-fn mail_of(
-    view: &View,
-    account: &Account,
-    message: Outgoing,
-) -> Result<(Option<Mail>, Vec<(String, &'static str)>), Refused> {
-    let mut statuses = Vec::new();
+fn mail_of(view: &View, account: &Account, message: Outgoing) -> Result<(Option<Mail>, Statuses), Refused> {
+    let mut statuses = Statuses::new();
     let mut to = Vec::new();
     for address in message.to {
         let status = match directory::Address::parse(&address) {

@@ -14,6 +14,7 @@
 //! | 17 | setting | account, name | e.g. the out-of-office message |
 //! | 18 | directory word | domain, folded word, 0, account | -; for search in the address list |
 //! | 19 | answered sender | account, digest of the sender | when one who is away answered, and away since when |
+//! | 1A | subscription | account, folded name of a mailbox | the name, and whether a mail program is to show it |
 //! | 20 | owner | owner | counters: modseq, quota, items |
 //! | 21 | folder | folder | the folder |
 //! | 22 | folder name | owner, parent (0 at the top), folded name | folder |
@@ -77,6 +78,7 @@ pub enum Table {
     Setting = 0x17,
     DirectoryWord = 0x18,
     AnsweredSender = 0x19,
+    Subscription = 0x1A,
     Owner = 0x20,
     Folder = 0x21,
     FolderName = 0x22,

@@ -60,6 +60,33 @@ fn commands_work_whether_the_server_runs_or_not() {
     assert_eq!(site.ok(&["domain", "list", "--json"]).trim(), "[]");
 }
 
+/// A quota is shown and set, with a server and without.
+#[test]
+fn quotas_are_shown_and_set() {
+    let site = Site::new();
+    stop(site.serve());
+    site.ok(&["domain", "add", "example.org"]);
+    site.ok(&["account", "add", "alice@example.org"]);
+    let quota = |more: &[&str]| {
+        let all = [&["account", "quota", "alice", "--json"], more].concat();
+        let told: serde_json::Value = serde_json::from_str(&site.ok(&all)).unwrap();
+        assert_eq!(told["address"], "alice@example.org");
+        told["quota"].clone()
+    };
+    assert_eq!(quota(&[]), serde_json::Value::Null);
+    assert_eq!(quota(&["512M"]), 512 << 20);
+    let serving = site.serve();
+    assert_eq!(quota(&[]), 512 << 20);
+    assert!(
+        site.ok(&["account", "quota", "alice@example.org"]).starts_with("ACCOUNT            QUOTA      USED")
+    );
+    assert_eq!(quota(&["none"]), serde_json::Value::Null);
+    assert!(site.fails(&["account", "quota", "alice", "much"], 2).contains("K, M, G or T"));
+    assert!(site.fails(&["account", "quota", "nobody@example.org"], 1).contains("is not known"));
+    stop(serving);
+    assert_eq!(quota(&[]), serde_json::Value::Null);
+}
+
 /// Aliases and app passwords, with a server and without; a password is shown once and never listed.
 #[test]
 fn aliases_and_app_passwords_come_and_go() {

@@ -175,6 +175,7 @@ async fn a_full_disk_refuses_mail_and_nothing_else() {
             address: USER.into(),
             name: None,
             password: Some(folkmoot::doors::admin::Secret::new(PASSWORD)),
+            kind: folkmoot::directory::Kind::User,
         },
     ];
     for command in added {

@@ -12,6 +12,7 @@ mod device;
 mod docs;
 mod drafts;
 mod eas;
+mod everyone;
 mod faults;
 mod imap;
 mod imap_client;

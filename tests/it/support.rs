@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use folkmoot::clock::Clock;
 use folkmoot::config::{Auth, Config, Limits, Listen};
+use folkmoot::directory::Kind;
 use folkmoot::doors::admin::{Answer, Command, Secret, execute};
 use folkmoot::net::Listener;
 use folkmoot::server::{Running, Server};
@@ -76,7 +77,8 @@ impl TestServer {
         // It may be there already.
         let _ = execute(self.running.services(), Command::DomainAdd { name: domain.into() }).await;
         let password = Some(Secret::new(password));
-        self.admin(Command::AccountAdd { address: address.into(), name: None, password }).await;
+        self.admin(Command::AccountAdd { address: address.into(), name: None, password, kind: Kind::User })
+            .await;
     }
 
     /// Ends the server, which must not need to cut anything, and starts another with its settings and data.

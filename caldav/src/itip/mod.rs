@@ -29,7 +29,7 @@ use std::fmt;
 
 use crate::{Component, Invalid, Moment, Object, Parameter};
 
-pub use receive::{Arrival, Ignored, receive};
+pub use receive::{Arrival, Ignored, LAST_REPLY, receive};
 pub use respond::{Answer, respond};
 pub use room::conflicts;
 pub use word::{Method, PartStat};

@@ -13,8 +13,9 @@ use super::timing::{When, excluded, has_instance, occurrence};
 use super::{Method, Outgoing, Part, PartStat, method_of, organizer};
 use crate::{Component, ContentLine, Invalid, Object, Parameter, Zones};
 
-/// Which answer of an attendee was the last: its SEQUENCE and DTSTAMP. RFC 5546 §2.1.5 has them kept.
-pub(super) const LAST_REPLY: &str = "X-FOLKMOOT-REPLY";
+/// The parameter of an attendee that holds which of the answers was the last: its SEQUENCE and DTSTAMP. RFC 5546
+/// §2.1.5 has them kept. Only organizers' objects have it; it is never sent.
+pub const LAST_REPLY: &str = "X-FOLKMOOT-REPLY";
 
 /// What an arriving message comes to.
 #[derive(Clone, PartialEq, Eq, Debug)]

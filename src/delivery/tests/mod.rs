@@ -20,6 +20,7 @@ use crate::store::Store;
 use crate::store::keys::{Key, Table as Rows};
 
 mod away;
+mod invite;
 
 const MINUTE: i64 = 60_000;
 

@@ -1,9 +1,9 @@
-//! `account add | list | set-password | delete`.
+//! `account add | list | set-password | quota | delete`.
 
 use super::reply::{Failure, refusal};
-use super::{AccountLine, Answer, Secret};
+use super::{AccountLine, Answer, QuotaChange, QuotaLine, Secret};
 use crate::clock::{Millis, random};
-use crate::directory::{self, Account, AccountId, Address, DomainId, Error, NewAccount};
+use crate::directory::{self, Account, AccountId, Address, DomainId, Error, Kind, NewAccount};
 use crate::mailbox::{self, Acting, Mailbox, Origin, OwnerId, Place};
 use crate::services::Services;
 use crate::store::{Read, Tx};
@@ -16,6 +16,7 @@ pub(super) async fn add(
     address: String,
     name: Option<String>,
     password: Option<Secret>,
+    kind: Kind,
 ) -> Result<Answer, Failure> {
     let (password, made) = given_or_made(password)?;
     let prepared = services.directory.prepare_password(password.expose()).await?;
@@ -23,6 +24,7 @@ pub(super) async fn add(
         address,
         display_name: name.unwrap_or_default(),
         password: Some(prepared),
+        kind,
         ..NewAccount::default()
     };
     let (mailbox, now) = (services.mailbox.clone(), services.clock.now());
@@ -117,6 +119,39 @@ pub(super) async fn set_password(
     // A phone that waits must not sit out its heartbeat under the old one.
     services.mailbox.notifier().wake(Place::Tree(OwnerId(account.id.0)));
     Ok(answered(&account, password, made, "has a new password"))
+}
+
+/// Changes the room of a mailbox, if that is asked for, and tells how much it has and takes.
+pub(super) async fn quota(
+    services: &Services,
+    address: String,
+    change: Option<QuotaChange>,
+) -> Result<Answer, Failure> {
+    let account = by_address(&services.store.read()?, &address)?;
+    let owner = OwnerId(account.id.0);
+    if let Some(change) = change {
+        let quota = match change {
+            QuotaChange::Lift => None,
+            QuotaChange::Bytes(bytes) => Some(bytes),
+        };
+        let mailbox = services.mailbox.clone();
+        let changed = services.store.write_async(move |tx| {
+            let account = directory::account(tx, account.id)?.ok_or(Error::Missing)?;
+            directory::update_account(tx, &Account { quota_bytes: quota, ..account })?;
+            mailbox.within(tx, Acting::System, Origin::OTHER, |mail| mail.set_quota(owner, quota))?;
+            Ok::<_, Failure>(())
+        });
+        changed.await?;
+    }
+    let row = services.mailbox.view(Acting::System)?.owner(owner)?;
+    let quota = QuotaLine {
+        address: account.address.to_string(),
+        used: row.bytes,
+        items: row.items,
+        quota: row.quota,
+        expunged: row.expunged_bytes,
+    };
+    Ok(Answer::Quota { quota })
 }
 
 pub(super) async fn delete(services: &Services, address: String) -> Result<Answer, Failure> {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::directory::Kind;
+
 /// A command of an administrator.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
@@ -30,6 +32,9 @@ pub enum Command {
         name: Option<String>,
         /// Its password; absent, one is made and answered.
         password: Option<Secret>,
+        /// What it stands for; absent, a person.
+        #[serde(default)]
+        kind: Kind,
     },
     /// Lists the accounts.
     AccountList {
@@ -42,6 +47,13 @@ pub enum Command {
         address: String,
         /// The password; absent, one is made and answered.
         password: Option<Secret>,
+    },
+    /// Tells how much room an account's mailbox has and takes, or changes how much it has.
+    AccountQuota {
+        /// One of its addresses.
+        address: String,
+        /// Absent, nothing is changed.
+        change: Option<QuotaChange>,
     },
     /// Deletes an account: nobody can log in to it or send to it any more.
     AccountDelete {
@@ -158,6 +170,16 @@ pub enum Command {
     Verify {},
 }
 
+/// How much room a mailbox is to have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaChange {
+    /// As much as there is.
+    Lift,
+    /// So many bytes.
+    Bytes(u64),
+}
+
 /// What a command came to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
@@ -200,6 +222,11 @@ pub enum Answer {
     Accounts {
         /// By domain, oldest first.
         accounts: Vec<AccountLine>,
+    },
+    /// How much room a mailbox has and takes.
+    Quota {
+        /// Whose mailbox.
+        quota: QuotaLine,
     },
     /// The devices.
     Devices {
@@ -260,6 +287,21 @@ pub struct AccountLine {
     pub aliases: Vec<String>,
     /// False when nobody may log in to it.
     pub enabled: bool,
+}
+
+/// The room of a mailbox.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QuotaLine {
+    /// The account's primary address.
+    pub address: String,
+    /// Bytes of what counts.
+    pub used: u64,
+    /// How many items those are.
+    pub items: u64,
+    /// Most bytes, if limited.
+    pub quota: Option<u64>,
+    /// Bytes of what was expunged and can be recovered; they do not count.
+    pub expunged: u64,
 }
 
 /// An app password in a listing.

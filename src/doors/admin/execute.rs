@@ -11,13 +11,14 @@ pub async fn execute(services: &Services, command: Command) -> Answer {
         Command::DomainAdd { name } => domain::add(services, name).await,
         Command::DomainList {} => read(services, domain::list).await,
         Command::DomainDelete { name, force } => domain::delete(services, name, force).await,
-        Command::AccountAdd { address, name, password } => {
-            account::add(services, address, name, password).await
+        Command::AccountAdd { address, name, password, kind } => {
+            account::add(services, address, name, password, kind).await
         }
         Command::AccountList { domain } => read(services, move |s| account::list(s, domain.as_deref())).await,
         Command::AccountSetPassword { address, password } => {
             account::set_password(services, address, password).await
         }
+        Command::AccountQuota { address, change } => account::quota(services, address, change).await,
         Command::AccountDelete { address } => account::delete(services, address).await,
         Command::AliasAdd { account, alias } => alias::add(services, account, alias).await,
         Command::AliasList { account } => read(services, move |s| alias::list(s, &account)).await,
@@ -55,6 +56,7 @@ fn subject(command: &Command) -> String {
         Command::DomainAdd { name } | Command::DomainDelete { name, .. } => name.clone(),
         Command::AccountAdd { address, .. }
         | Command::AccountSetPassword { address, .. }
+        | Command::AccountQuota { address, .. }
         | Command::AccountDelete { address } => address.clone(),
         Command::AccountList { domain } => domain.clone().unwrap_or_default(),
         Command::DeviceList { account } => account.clone().unwrap_or_default(),

@@ -20,7 +20,7 @@ mod web;
 pub use account::found;
 pub use command::{
     AccountLine, Answer, AppPasswordLine, Command, DeviceLine, DomainLine, QueueLine, QueuedRecipientLine,
-    Secret, WipeLine,
+    QuotaChange, QuotaLine, Secret, WipeLine,
 };
 pub use control::{Control, LINE_MAX, socket};
 pub use execute::execute;

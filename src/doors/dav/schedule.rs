@@ -117,12 +117,9 @@ fn tag_of(calendar: &Component, own: &[String]) -> String {
         for line in component.lines_mut().filter(|line| line.is("ATTENDEE")) {
             line.remove_parameter("SCHEDULE-STATUS");
             if !own.contains(&line.cal_address()) {
-                let names: Vec<String> = line.parameters().iter().map(|p| p.name().to_owned()).collect();
-                let answers = |name: &&String| {
-                    let name = name.to_ascii_uppercase();
-                    name == "PARTSTAT" || name == "RSVP" || name.starts_with("X-")
-                };
-                names.iter().filter(answers).for_each(|name| line.remove_parameter(name));
+                line.remove_parameter("PARTSTAT");
+                line.remove_parameter("RSVP");
+                line.remove_parameter(caldav::itip::LAST_REPLY);
             }
         }
     }

@@ -372,6 +372,8 @@ pub(super) const SERVED: &[Command] = &[
     Command::ItemOperations,
     Command::Provision,
     Command::ResolveRecipients,
+    Command::MeetingResponse,
+    Command::ValidateCert,
     Command::Find,
 ];
 
@@ -391,6 +393,8 @@ async fn dispatch(session: &Session, request: Option<&Element<'_>>) -> Result<Re
         Command::SmartReply => Box::pin(cmd::smart_reply::run(session, request)).await,
         Command::Provision => Box::pin(cmd::provision::run(session, request)).await,
         Command::ResolveRecipients => Box::pin(cmd::resolve_recipients::run(session, request)).await,
+        Command::MeetingResponse => Box::pin(cmd::meeting_response::run(session, request)).await,
+        Command::ValidateCert => Box::pin(cmd::validate_cert::run(session, request)).await,
         Command::Search => Box::pin(cmd::search::run(session, request)).await,
         Command::Settings => Box::pin(cmd::settings::run(session, request)).await,
         Command::Find => Box::pin(cmd::find::run(session, request)).await,

@@ -7,6 +7,7 @@
 mod autodiscover;
 
 mod body;
+mod class;
 mod cmd;
 mod compose;
 mod conn;
@@ -29,6 +30,7 @@ mod respond;
 #[cfg(test)]
 mod sample;
 mod scan;
+mod scheduled;
 mod session;
 mod state;
 #[cfg(test)]

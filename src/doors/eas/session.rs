@@ -1,7 +1,7 @@
 //! One request's user and device, as the commands see them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use crate::directory::device::{self, Device, PolicyDigest};
 use crate::directory::{Directory, Login};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::{self, Metrics};
-use crate::net::{ConnectionId, Shutdown};
+use crate::net::{ConnectionId, MailAuthorities, Shutdown};
 
 /// Store reads and other work off the sockets' threads at the same time; more wait their turn.
 const BLOCKING_MAX: usize = 16;
@@ -49,6 +49,7 @@ pub struct Eas {
     blocking: Semaphore,
     scans: Semaphore,
     requests: AtomicU64,
+    authorities: OnceLock<Option<MailAuthorities>>,
 }
 
 impl Eas {
@@ -75,6 +76,7 @@ impl Eas {
             blocking: Semaphore::new(BLOCKING_MAX),
             scans: Semaphore::new(SCANS_MAX),
             requests: AtomicU64::new(0),
+            authorities: OnceLock::new(),
         }
     }
 
@@ -93,6 +95,16 @@ impl Eas {
             return Err(Status::ServerErrorRetryLater.into());
         };
         self.blocking(work).await
+    }
+
+    /// Who may issue certificates for mail; `None` when the file with them cannot be read. Reads files when it
+    /// is first asked.
+    pub(super) fn mail_authorities(&self) -> Option<&MailAuthorities> {
+        let read = || {
+            let read = MailAuthorities::new(self.config.eas.mail_authorities.as_deref());
+            read.inspect_err(|error| tracing::error!(%error, "eas.mail_authorities")).ok()
+        };
+        self.authorities.get_or_init(read).as_ref()
     }
 
     /// The number of a request that begins, for the log.

@@ -6,13 +6,17 @@
 use std::sync::Arc;
 
 use super::Imap;
-use super::cmd::{capability, fetch, idle, list, login, search, select, status};
+use super::cmd::{
+    acl, append, capability, compress, enable, expunge, fetch, folder, idle, list, login, namespace, quota,
+    search, select, sort, status, store, thread, transfer,
+};
+use super::deflate::Compressors;
 use super::grammar::{self, Command, Refused, Request};
 use super::out::Out;
 use super::reply::{Answer, Code, Stop};
 use super::room::Room;
 use super::state::{Enabled, Selected, State, Updates, User};
-use super::wire::{Ended, Frame, Wire};
+use super::wire::{Accepts, Ended, Frame, Wire};
 use crate::mailbox::{Error, Mailbox};
 use crate::net::{Peer, Stream};
 use crate::services::Services;
@@ -56,6 +60,7 @@ pub(super) struct Session {
     pub(super) peer: Peer,
     pub(super) services: Arc<Services>,
     pub(super) room: Room,
+    compressors: Compressors,
     pub(super) state: State,
     pub(super) enabled: Enabled,
     pub(super) refused_logins: u32,
@@ -82,6 +87,7 @@ impl Session {
             peer,
             services: imap.services.clone(),
             room: imap.room.clone(),
+            compressors: imap.compressors.clone(),
             state: State::NotAuthenticated,
             enabled: Enabled::default(),
             refused_logins: 0,
@@ -130,12 +136,14 @@ impl Session {
     /// Waits for the next command.
     async fn next(&mut self) -> Result<Frame, Stop> {
         let limits = &self.services.config.limits;
-        let (most, wait) = match self.state {
-            State::NotAuthenticated => (COMMAND_MAX_BEFORE, limits.imap_login),
-            _ => (COMMAND_MAX, limits.imap_idle),
+        let (accepts, wait) = match self.state {
+            State::NotAuthenticated => {
+                (Accepts { command: COMMAND_MAX_BEFORE, messages: false }, limits.imap_login)
+            }
+            _ => (Accepts { command: COMMAND_MAX, messages: true }, limits.imap_idle),
         };
         tokio::select! {
-            frame = self.wire.command(most) => Ok(frame?),
+            frame = self.wire.command(accepts) => Ok(frame?),
             () = self.services.shutdown.begun() => Err(Stop::Bye("the server is going down")),
             () = tokio::time::sleep(wait) => Err(Stop::Bye("nothing was heard for too long")),
         }
@@ -144,14 +152,15 @@ impl Session {
     async fn frame(&mut self, frame: Frame) -> Result<Next, Stop> {
         let request = match frame {
             Frame::Command(bytes) => grammar::parse(&bytes, self.enabled.form()),
-            Frame::Unwanted { start, too_large } => {
-                let (tag, _) = grammar::peek(&start);
-                let answer = match too_large {
-                    true => Answer::no(Code::TooBig, "the literal is too large"),
-                    false => read_only(),
-                };
+            Frame::TooLarge { start } => {
+                let answer = Answer::no(Code::TooBig, "the literal is too large");
                 self.count(&answer)?;
-                return self.answer(tag.as_deref(), answer).await;
+                return self.answer(grammar::tag(&start).as_deref(), answer).await;
+            }
+            Frame::Append { start, literal } => {
+                check_login(self).await?;
+                let (tag, answer) = append::append(self, &start, literal).await?;
+                return self.finish(tag.as_deref(), Updates::All, answer).await;
             }
             Frame::Flood => return Err(Stop::Bye("that is more than may be sent unasked")),
         };
@@ -178,15 +187,29 @@ impl Session {
                     return Ok(Next::End(End::Closed));
                 }
                 Command::StartTls => return self.start_tls(&tag).await,
+                Command::Compress => {
+                    let answer = compress::refusal(self)?;
+                    let begins = answer.is_none();
+                    self.answer(Some(&tag), answer.unwrap_or_else(compress::begun)).await?;
+                    if begins {
+                        self.wire.compress(self.compressors.clone());
+                    }
+                    return Ok(Next::Go);
+                }
                 command => match self.execute(&tag, command).await {
                     Ok(answer) | Err(Stop::Answer(answer)) => answer,
                     Err(stop) => return Err(stop),
                 },
             },
         };
+        self.finish(Some(&tag), updates, answer).await
+    }
+
+    /// Tells what changed, as far as the command allows it, and then how the command ended.
+    async fn finish(&mut self, tag: Option<&str>, updates: Updates, answer: Answer) -> Result<Next, Stop> {
         self.count(&answer)?;
         tell(self, updates).await?;
-        self.answer(Some(&tag), answer).await
+        self.answer(tag, answer).await
     }
 
     /// Why a command cannot be done in this state. RFC 9051 §3.
@@ -205,12 +228,23 @@ impl Session {
             | Command::Namespace
             | Command::List(_)
             | Command::Status { .. }
-            | Command::Select { .. }
+            | Command::Select(_)
             | Command::Idle
-            | Command::Write(_) => (logged_in, "log in first"),
-            Command::Close | Command::Unselect | Command::Check | Command::Fetch(_) | Command::Search(_) => {
-                (selected, "no mailbox is selected")
-            }
+            | Command::Folder(_)
+            | Command::Acl(_)
+            | Command::Quota(_)
+            | Command::Compress => (logged_in, "log in first"),
+            Command::Close
+            | Command::Unselect
+            | Command::Check
+            | Command::Fetch(_)
+            | Command::Search(_)
+            | Command::Sort(_)
+            | Command::Thread(_)
+            | Command::Store(_)
+            | Command::Copy(_)
+            | Command::Move(_)
+            | Command::Expunge(_) => (selected, "no mailbox is selected"),
         };
         (!wants).then(|| Answer::bad(text))
     }
@@ -229,18 +263,27 @@ impl Session {
                     Err(_) => Err(Stop::Bye("nothing was heard for too long")),
                 }
             }
-            Command::Enable(extensions) => capability::enable(self, extensions).await,
-            Command::Namespace => capability::namespace(self).await,
+            Command::Enable(extensions) => enable::enable(self, extensions).await,
+            Command::Namespace => namespace::namespace(self).await,
             Command::List(asked) => Box::pin(list::list(self, asked)).await,
             Command::Status { name, items } => Box::pin(status::status(self, name, items)).await,
-            Command::Select { name, condstore } => Box::pin(select::select(self, name, condstore)).await,
-            Command::Close | Command::Unselect => Ok(select::close(self)),
+            Command::Select(asked) => Box::pin(select::select(self, asked)).await,
+            Command::Close => Box::pin(expunge::close(self)).await,
+            Command::Unselect => Ok(select::unselect(self)),
             Command::Idle => idle::idle(self).await,
             Command::Fetch(asked) => Box::pin(fetch::fetch(self, asked)).await,
             Command::Search(asked) => Box::pin(search::search(self, tag, asked)).await,
-            Command::Write(_) => Ok(read_only()),
-            // Both end the session, and are done where it ends.
-            Command::Logout | Command::StartTls => Ok(Answer::bad("not here")),
+            Command::Sort(asked) => Box::pin(sort::sort(self, tag, asked)).await,
+            Command::Thread(asked) => Box::pin(thread::thread(self, asked)).await,
+            Command::Folder(asked) => Box::pin(folder::folder(self, asked)).await,
+            Command::Acl(asked) => Box::pin(acl::acl(self, asked)).await,
+            Command::Quota(asked) => Box::pin(quota::quota(self, asked)).await,
+            Command::Store(asked) => Box::pin(store::store(self, asked)).await,
+            Command::Copy(asked) => Box::pin(transfer::copy(self, asked)).await,
+            Command::Move(asked) => Box::pin(transfer::transfer(self, asked)).await,
+            Command::Expunge(set) => Box::pin(expunge::expunge(self, set)).await,
+            // They end the session or change its stream, and are done where that is.
+            Command::Logout | Command::StartTls | Command::Compress => Ok(Answer::bad("not here")),
         }
     }
 
@@ -286,10 +329,6 @@ impl From<Ended> for Stop {
     }
 }
 
-fn read_only() -> Answer {
-    Answer::no(Code::Cannot, "mailboxes can only be read here for now")
-}
-
 /// What a client may be told at the end of a command. RFC 9051 §7.5.1.
 fn updates(command: &Command) -> Updates {
     match command {
@@ -297,12 +336,14 @@ fn updates(command: &Command) -> Updates {
         | Command::StartTls
         | Command::Login(_)
         | Command::Authenticate(..)
-        | Command::Select { .. }
+        | Command::Select(_)
         | Command::Close
         | Command::Unselect => Updates::None,
         Command::Fetch(fetch) if !fetch.by_uid => Updates::Numbers,
         Command::Search(search) if !search.by_uid => Updates::Numbers,
-        Command::Write(grammar::Write::Store) => Updates::Numbers,
+        Command::Sort(sort) if !sort.by_uid => Updates::Numbers,
+        Command::Thread(thread) if !thread.by_uid => Updates::Numbers,
+        Command::Store(store) if !store.by_uid => Updates::Numbers,
         _ => Updates::All,
     }
 }
@@ -329,11 +370,11 @@ pub(super) async fn check_login(session: &mut Session) -> Result<(), Stop> {
 
 /// Tells what changed in the selected mailbox, piece by piece.
 pub(super) async fn tell(session: &mut Session, updates: Updates) -> Result<(), Stop> {
-    let modseqs = session.enabled.condstore;
+    let enabled = session.enabled;
     while session.state.selected().is_some_and(|selected| selected.has_news(updates)) {
         let told = with_selected(&mut session.state, &session.services, move |selected, mailbox, user| {
             let mut out = Out::default();
-            selected.tell(mailbox, &user.acting, updates, modseqs, &mut out).map(|()| out)
+            selected.tell(mailbox, &user.acting, updates, enabled, &mut out).map(|()| out)
         });
         match told.await? {
             Ok(out) => session.wire.send(out).await?,

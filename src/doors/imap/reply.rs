@@ -6,6 +6,7 @@ use std::fmt;
 use super::grammar::Refusal;
 use crate::directory::AuthError;
 use crate::mailbox;
+use crate::store;
 
 /// How a command ended, as the client is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,22 +26,40 @@ enum Status {
 /// Response codes that we use. RFC 9051 §7.1.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Code {
+    AlreadyExists,
+    /// UIDVALIDITY and the UIDs that messages got. RFC 4315 §3.
+    AppendUid(u32, Vec<(u32, u32)>),
     AuthenticationFailed,
     AuthorizationFailed,
     BadCharset,
     Cannot,
     /// What the server can do now.
     Capability(String),
+    CompressionActive,
+    HasChildren,
+    /// The mailbox itself, whatever it is called. RFC 8474 §4.1.
+    MailboxId(String),
+    /// UIDVALIDITY, and the UIDs that messages had and have. RFC 4315 §3.
+    CopyUid(u32, Vec<(u32, u32)>, Vec<(u32, u32)>),
     ExpungeIssued,
+    /// Changes up to here were told. RFC 7162 §3.2.7.
+    HighestModSeq(u64),
     Limit,
+    /// Messages that changed meanwhile. RFC 7162 §3.1.3.
+    Modified(Vec<(u32, u32)>),
     NoPerm,
     Nonexistent,
+    OverQuota,
     PrivacyRequired,
     ReadOnly,
+    ReadWrite,
     ServerBug,
     TooBig,
+    TryCreate,
     Unavailable,
     UnknownCte,
+    /// RFC 6154 §3.
+    UseAttr,
 }
 
 impl Answer {
@@ -83,22 +102,52 @@ impl fmt::Display for Answer {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AppendUid(validity, uids) => return write!(f, "APPENDUID {validity} {}", Numbers(uids)),
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
             Self::Cannot => "CANNOT",
             Self::Capability(all) => return write!(f, "CAPABILITY {all}"),
+            Self::CompressionActive => "COMPRESSIONACTIVE",
+            Self::HasChildren => "HASCHILDREN",
+            Self::MailboxId(id) => return write!(f, "MAILBOXID ({id})"),
+            Self::CopyUid(validity, from, to) => {
+                return write!(f, "COPYUID {validity} {} {}", Numbers(from), Numbers(to));
+            }
             Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HighestModSeq(modseq) => return write!(f, "HIGHESTMODSEQ {modseq}"),
             Self::Limit => "LIMIT",
+            Self::Modified(numbers) => return write!(f, "MODIFIED {}", Numbers(numbers)),
             Self::NoPerm => "NOPERM",
             Self::Nonexistent => "NONEXISTENT",
+            Self::OverQuota => "OVERQUOTA",
             Self::PrivacyRequired => "PRIVACYREQUIRED",
             Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
             Self::ServerBug => "SERVERBUG",
             Self::TooBig => "TOOBIG",
+            Self::TryCreate => "TRYCREATE",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::UseAttr => "USEATTR",
         })
+    }
+}
+
+/// `sequence-set`, of ordered ranges.
+pub(super) struct Numbers<'n>(pub(super) &'n [(u32, u32)]);
+
+impl fmt::Display for Numbers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (low, high)) in self.0.iter().enumerate() {
+            let between = if i == 0 { "" } else { "," };
+            match low == high {
+                true => write!(f, "{between}{low}")?,
+                false => write!(f, "{between}{low}:{high}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,11 +168,17 @@ impl From<mailbox::Error> for Answer {
         match e {
             mailbox::Error::Missing => Self::no(Code::Nonexistent, "no such mailbox"),
             mailbox::Error::Denied => Self::no(Code::NoPerm, "you may not do that"),
+            mailbox::Error::Exists => Self::no(Code::AlreadyExists, "the name is taken"),
+            mailbox::Error::OverQuota => Self::no(Code::OverQuota, "the quota would be exceeded"),
+            mailbox::Error::Invalid(why) => Self::no(Code::Cannot, why),
+            mailbox::Error::Store(store::Error::Full) => {
+                Self::no(Code::Unavailable, "the mail store is full; try again later")
+            }
             mailbox::Error::Store(e) => {
                 tracing::error!(error = %e, "the store failed an IMAP command");
-                Self::no(Code::Unavailable, "the mail store cannot be read now; try again later")
+                Self::no(Code::Unavailable, "the mail store fails now; try again later")
             }
-            // Nothing that only reads ends like this.
+            // No command of ours ends like this.
             other => {
                 tracing::error!(error = %other, "an IMAP command failed");
                 Self::no(Code::ServerBug, "internal error")
@@ -167,7 +222,13 @@ impl From<Answer> for Stop {
 
 impl From<mailbox::Error> for Stop {
     fn from(e: mailbox::Error) -> Self {
-        Self::Answer(e.into())
+        match e {
+            // Neither yes nor no would be true: the client looks for itself when it is back.
+            mailbox::Error::Store(store::Error::Unknown(_)) => {
+                Self::Bye("the disk failed; whether the change was made is unknown")
+            }
+            other => Self::Answer(other.into()),
+        }
     }
 }
 

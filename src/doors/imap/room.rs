@@ -1,4 +1,4 @@
-//! Room for messages on their way to clients, shared by all connections.
+//! Room for messages on their way to clients or from them, shared by all connections.
 //!
 //! A client may take its time, and what it has not taken yet stays in memory. Small answers are a bounded
 //! part of each connection; for a large one room is taken before it is read, and given back once it is sent.
@@ -64,7 +64,12 @@ impl Room {
 impl Taken {
     /// How long the client may need to take what this is for: others wait for the room.
     pub(super) fn within(&self) -> Duration {
-        PATIENCE + Duration::from_secs(self.bytes / SLOWEST)
+        Self::patience(self.bytes)
+    }
+
+    /// As [`Self::within`], of so many bytes.
+    pub(super) fn patience(bytes: u64) -> Duration {
+        PATIENCE + Duration::from_secs(bytes / SLOWEST)
     }
 }
 

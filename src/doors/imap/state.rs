@@ -13,11 +13,12 @@ use super::fetch::flags;
 use super::grammar::Set;
 use super::name::Form;
 use super::out::Out;
+use super::reply::Numbers;
 use super::uid_map::UidMap;
 use crate::clock::Millis;
 use crate::directory::Login;
 use crate::mailbox::{
-    Acting, Error, Folder, FolderId, Item, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
+    Acting, Error, Flags, Folder, FolderId, Item, Lights, LogRow, Mailbox, Modseq, OwnerId, Uid, View, Watch,
 };
 
 /// Most rows of the change log looked at before what they say is sent.
@@ -29,6 +30,7 @@ pub(super) struct Enabled {
     pub(super) rev2: bool,
     pub(super) utf8: bool,
     pub(super) condstore: bool,
+    pub(super) qresync: bool,
 }
 
 impl Enabled {
@@ -123,6 +125,8 @@ pub(super) enum Updates {
 /// The selected mailbox.
 pub(super) struct Selected {
     pub(super) folder: FolderId,
+    /// Whether nothing can be changed: by EXAMINE, or for want of rights.
+    pub(super) read_only: bool,
     pub(super) uids: UidMap,
     /// What the last SEARCH saved, as ordered ranges of UIDs. RFC 9051 §6.4.4.1.
     pub(super) saved: Vec<(u32, u32)>,
@@ -130,8 +134,33 @@ pub(super) struct Selected {
     seen: Modseq,
     /// Expunged messages that still have a sequence number, in order of UID.
     gone: Vec<u32>,
+    /// Changes after `seen` that the client knows of, since it made them itself.
+    known: Known,
     watch: Watch,
     dirty: bool,
+}
+
+/// Changes by their modseqs, as ordered ranges: those of one transaction follow each other.
+#[derive(Debug, Default)]
+struct Known(Vec<(u64, u64)>);
+
+impl Known {
+    fn has(&self, at: Modseq) -> bool {
+        let after = self.0.partition_point(|(low, _)| *low <= at.0);
+        after.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|(_, high)| at.0 <= *high)
+    }
+
+    fn add(&mut self, at: Modseq) {
+        match self.0.last_mut() {
+            Some((_, high)) if high.saturating_add(1) == at.0 => *high = at.0,
+            // They come in order, since a session makes one change after the other.
+            _ => self.0.push((at.0, at.0)),
+        }
+    }
+
+    fn forget(&mut self, up_to: Modseq) {
+        self.0.retain(|(_, high)| *high > up_to.0);
+    }
 }
 
 /// What SELECT says of a mailbox besides its counters.
@@ -147,32 +176,31 @@ pub(super) struct Opened {
 const KEYWORDS_MAX: usize = 100;
 
 impl Selected {
-    /// Reads a folder's messages. `watch` was taken before `view`, so that nothing falls between.
-    pub(super) fn open(view: &View, folder: &Folder, watch: Watch) -> Result<(Self, Opened), Error> {
+    /// A folder's messages. `watch` was taken before the view that `lights` are of, so that nothing falls
+    /// between.
+    pub(super) fn open(folder: &Folder, lights: &Lights, read_only: bool, watch: Watch) -> (Self, Opened) {
         let mut uids = UidMap::default();
         let mut opened = Opened::default();
-        let mut keywords = std::collections::BTreeSet::new();
-        view.items(folder, Uid(0), &mut |item| {
-            uids.push(item.uid.0);
-            if opened.first_unseen.is_none() && !flags::is_seen(&item) {
+        for light in lights.iter() {
+            uids.push(light.uid.0);
+            if opened.first_unseen.is_none() && !light.flags.has(Flags::SEEN) {
                 opened.first_unseen = Some(uids.len());
             }
-            if keywords.len() < KEYWORDS_MAX {
-                keywords.extend(item.keywords.into_iter().filter(|k| flags::is_keyword(k)));
-            }
-            ControlFlow::Continue(())
-        })?;
-        opened.keywords = keywords.into_iter().take(KEYWORDS_MAX).collect();
+        }
+        let keywords = lights.all_keywords().into_iter().filter(|k| flags::is_keyword(k));
+        opened.keywords = keywords.take(KEYWORDS_MAX).map(str::to_owned).collect();
         let selected = Self {
             folder: folder.id,
+            read_only,
             uids,
             saved: Vec::new(),
             seen: folder.highest,
             gone: Vec::new(),
+            known: Known::default(),
             watch,
             dirty: false,
         };
-        Ok((selected, opened))
+        (selected, opened)
     }
 
     /// Ready when something changed since the last time it was.
@@ -202,24 +230,48 @@ impl Selected {
         }
     }
 
+    /// The UIDs of the messages that the session knows of a set, in order.
+    pub(super) fn members(&self, set: &Set, by_uid: bool) -> Vec<u32> {
+        let ranges = self.resolve(set, by_uid);
+        ranges.into_iter().flat_map(|(low, high)| self.uids.within(low, high)).collect()
+    }
+
+    /// Changes up to here were told.
+    pub(super) fn seen(&self) -> Modseq {
+        self.seen
+    }
+
+    /// Notes that the client knows of a change, since it made it.
+    pub(super) fn knows(&mut self, change: Modseq) {
+        if change > self.seen {
+            self.known.add(change);
+        }
+    }
+
+    /// Whether the client was told of a change, or made it.
+    pub(super) fn has_heard_of(&self, change: Modseq) -> bool {
+        change <= self.seen || self.known.has(change)
+    }
+
     /// Reads what changed and says it, at most a bounded part of it; `has_news` tells whether more is left.
     pub(super) fn tell(
         &mut self,
         mailbox: &Mailbox,
         acting: &Acting,
         updates: Updates,
-        modseqs: bool,
+        enabled: Enabled,
         out: &mut Out,
     ) -> Result<(), Error> {
         let view = mailbox.view(acting.clone())?;
         let folder = view.readable(self.folder)?;
         let news = if folder.purged > self.seen {
             // Tombstones that were not looked at are gone from the log.
-            News::by_comparing(&view, &folder, self)?
+            News::by_comparing(&folder, &mailbox.lights(&view, &folder)?, self)
         } else {
             News::from_log(&view, &folder, self)?
         };
         self.seen = news.seen;
+        self.known.forget(news.seen);
         self.dirty = news.seen < folder.highest;
         let known = |uid: &u32| self.uids.seq(*uid).is_some();
         let mut gone: Vec<u32> = news.gone.into_iter().filter(known).collect();
@@ -228,8 +280,16 @@ impl Selected {
         gone.dedup();
         let changed: Vec<u32> = news.changed.into_iter().filter(known).collect();
         if updates == Updates::All {
-            for seq in self.uids.remove(&gone) {
-                out.format(format_args!("* {seq} EXPUNGE\r\n"));
+            let seqs = self.uids.remove(&gone);
+            if enabled.qresync && !gone.is_empty() {
+                // RFC 7162 §3.2.10.
+                out.format(format_args!("* VANISHED {}\r\n", Numbers(&ranges(&gone))));
+            } else {
+                for seq in seqs {
+                    out.text("* ");
+                    out.number(seq.into());
+                    out.text(" EXPUNGE\r\n");
+                }
             }
         } else {
             self.gone = gone;
@@ -243,15 +303,28 @@ impl Selected {
             let (Some(seq), Some(item)) = (self.uids.seq(uid), view.item(&folder, Uid(uid))?) else {
                 continue;
             };
-            tell_flags(seq, &item, modseqs, out);
+            tell_flags(seq, &item, enabled.condstore, out);
         }
         Ok(())
     }
 }
 
-fn tell_flags(seq: u32, item: &Item, modseqs: bool, out: &mut Out) {
+/// Ordered numbers as ranges.
+pub(super) fn ranges(numbers: &[u32]) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, high)) if high.saturating_add(1) == *number => *high = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    ranges
+}
+
+/// Tells a message's flags unasked.
+pub(super) fn tell_flags(seq: u32, item: &Item, modseqs: bool, out: &mut Out) {
     out.format(format_args!("* {seq} FETCH (UID {} FLAGS ", item.uid.0));
-    flags::write(item, out);
+    flags::write(item.flags, &item.keywords, out);
     if modseqs {
         out.format(format_args!(" MODSEQ ({})", item.modseq.0));
     }
@@ -274,6 +347,7 @@ impl News {
         view.log(folder, selected.seen, &mut |at, row| {
             match row {
                 LogRow::Birth { uid } => news.born.push(uid.0),
+                LogRow::Change { .. } if selected.known.has(at) => {}
                 LogRow::Change { uid } | LogRow::Redated { uid } => news.changed.push(uid.0),
                 LogRow::Tombstone { uid, .. } => news.gone.push(uid.0),
             }
@@ -290,22 +364,21 @@ impl News {
         Ok(news)
     }
 
-    fn by_comparing(view: &View, folder: &Folder, selected: &Selected) -> Result<Self, Error> {
+    fn by_comparing(folder: &Folder, lights: &Lights, selected: &Selected) -> Self {
         let mut news = Self { seen: folder.highest, born: Vec::new(), changed: Vec::new(), gone: Vec::new() };
         let last = selected.uids.last_uid().unwrap_or(0);
         let mut here = UidMap::default();
-        view.items(folder, Uid(0), &mut |item| {
-            let uid = item.uid.0;
+        for light in lights.iter() {
+            let uid = light.uid.0;
             here.push(uid);
             if uid > last {
                 news.born.push(uid);
-            } else if item.modseq > selected.seen {
+            } else if !selected.has_heard_of(light.modseq) {
                 news.changed.push(uid);
             }
-            ControlFlow::Continue(())
-        })?;
+        }
         let known = (1..=selected.uids.len()).filter_map(|seq| selected.uids.uid(seq));
         news.gone = known.filter(|uid| here.seq(*uid).is_none()).collect();
-        Ok(news)
+        news
     }
 }

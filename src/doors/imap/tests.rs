@@ -1,8 +1,15 @@
 //! Dialogues with the whole door, over a pipe and a real store.
 
+mod appends;
 mod bounds;
+mod changes;
+mod compress;
 mod dialogue;
+mod folders;
 mod mail;
+mod resync;
+mod rights;
+mod sorted;
 mod updates;
 
 use std::net::SocketAddr;
@@ -126,17 +133,30 @@ impl House {
 
     /// A client that has logged in.
     async fn alice(&self) -> Client {
+        self.user("alice").await
+    }
+
+    /// A client that has logged in to some account.
+    async fn user(&self, name: &str) -> Client {
         let mut client = self.client().await;
-        let answer = client.say("LOGIN alice secret").await;
+        let answer = client.say(&format!("LOGIN {name} secret")).await;
         assert!(answer.starts_with("a1 OK "), "{answer}");
         client
     }
 
-    /// A client that has selected the Inbox.
+    /// A client that has the Inbox open for reading only.
     async fn at_inbox(&self) -> Client {
         let mut client = self.alice().await;
-        let answer = client.say("SELECT INBOX").await;
+        let answer = client.say("EXAMINE INBOX").await;
         assert!(answer.contains("OK [READ-ONLY] "), "{answer}");
+        client
+    }
+
+    /// A client that has selected the Inbox.
+    async fn in_inbox(&self) -> Client {
+        let mut client = self.alice().await;
+        let answer = client.say("SELECT INBOX").await;
+        assert!(answer.contains("OK [READ-WRITE] "), "{answer}");
         client
     }
 }
@@ -166,6 +186,12 @@ impl Client {
         let tag = format!("a{}", self.next);
         self.send(format!("{tag} {command}\r\n").as_bytes()).await;
         self.until(&format!("{tag} ")).await
+    }
+
+    /// As [`Self::say`], without the tag: the answers are the same whatever was said before.
+    async fn hear(&mut self, command: &str) -> String {
+        let answer = self.say(command).await;
+        answer.replace(&format!("a{} ", self.next), "").replace(&format!("\"a{}\"", self.next), "\"@\"")
     }
 
     async fn send(&mut self, bytes: &[u8]) {

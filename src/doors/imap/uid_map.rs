@@ -56,6 +56,18 @@ impl UidMap {
         run.seq.checked_add(uid - run.uid).filter(|seq| *seq <= end)
     }
 
+    /// The UIDs from `low` to `high` that the map has, in order.
+    pub(super) fn within(&self, low: u32, high: u32) -> impl Iterator<Item = u32> + '_ {
+        let after = self.runs.partition_point(|run| run.uid <= low);
+        let runs = self.runs.get(after.saturating_sub(1)..).unwrap_or_default();
+        let ends = runs.iter().skip(1).map(|next| next.seq).chain([self.len.saturating_add(1)]);
+        let uids = runs.iter().zip(ends).map(move |(run, end)| {
+            let last = run.uid.saturating_add(end.saturating_sub(run.seq).saturating_sub(1));
+            (run.uid.max(low), last.min(high))
+        });
+        uids.take_while(move |(first, _)| *first <= high).flat_map(|(first, last)| first..=last)
+    }
+
     /// Ranges of sequence numbers, ordered, as ranges of UIDs. Numbers beyond the last are left out, and
     /// so is nothing between: what a range of UIDs holds and the map too, the range of numbers held.
     pub(super) fn uids(&self, seqs: &[(u32, u32)]) -> Vec<(u32, u32)> {
@@ -138,6 +150,8 @@ mod tests {
                     prop_assert_eq!(map.uid(n), uid);
                 }
                 let (low, high) = (seqs.0.min(seqs.1), seqs.0.max(seqs.1));
+                let between: Vec<u32> = list.iter().copied().filter(|u| (low..=high).contains(u)).collect();
+                prop_assert_eq!(map.within(low, high).collect::<Vec<_>>(), between);
                 let within: BTreeSet<u32> =
                     list.iter().copied().skip(low as usize - 1).take((high - low + 1) as usize).collect();
                 let ranges = map.uids(&[(low, high)]);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::deflate::{Compressors, Deflated};
 use super::grammar;
 use super::out::Out;
 use crate::net::Stream;
@@ -11,8 +12,19 @@ use crate::net::Stream;
 const READ: usize = 1 << 10;
 /// Room for one read while a literal comes.
 const READ_LITERAL: usize = 16 << 10;
-/// Largest literal that may come unasked. RFC 7888 §5.
+/// Room that a message gets before it comes.
+const READ_MESSAGE: usize = 256 << 10;
+/// Largest literal that may come unasked where LITERAL+ is not announced. RFC 7888 §5.
 const UNASKED_MAX: u64 = 4_096;
+
+/// What a client may send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepts {
+    /// Longest command, in bytes, literals included; the messages of an APPEND are not counted.
+    pub(super) command: usize,
+    /// Whether it has logged in: unasked literals are bounded by the command alone, and messages are taken.
+    pub(super) messages: bool,
+}
 
 /// Both directions of a connection.
 pub(super) struct Wire {
@@ -20,6 +32,7 @@ pub(super) struct Wire {
     input: Vec<u8>,
     /// What of the input was used.
     used: usize,
+    is_compressed: bool,
 }
 
 /// What came.
@@ -27,12 +40,17 @@ pub(super) struct Wire {
 pub(super) enum Frame {
     /// A command with its literals in place, without its line end.
     Command(Vec<u8>),
-    /// A command whose literal is not wanted: answered at once, it is not sent.
-    Unwanted {
+    /// A command whose literal is too large: answered at once, it is not sent.
+    TooLarge {
         /// What there is of the command.
         start: Vec<u8>,
-        /// Whether the literal is too large, rather than of no use.
-        too_large: bool,
+    },
+    /// An APPEND up to the length of its first message, which has not been asked for.
+    Append {
+        /// What there is of the command.
+        start: Vec<u8>,
+        /// The message to come.
+        literal: Literal,
     },
     /// More than the client may send unasked; where the next command begins is unknown.
     Flood,
@@ -50,7 +68,18 @@ impl From<std::io::Error> for Ended {
 
 impl Wire {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, input: Vec::new(), used: 0 }
+        Self { stream, input: Vec::new(), used: 0, is_compressed: false }
+    }
+
+    /// Whether [`Self::compress`] was called.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
+    /// Goes on compressed in both directions. RFC 4978.
+    pub(super) fn compress(&mut self, compressors: Compressors) {
+        self.stream.layer(|io| Deflated::new(io, compressors));
+        self.is_compressed = true;
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -66,23 +95,24 @@ impl Wire {
         self.stream
     }
 
-    /// Reads one command of at most `most` bytes, asking for its literals.
-    pub(super) async fn command(&mut self, most: usize) -> Result<Frame, Ended> {
+    /// Reads one command, asking for its literals.
+    pub(super) async fn command(&mut self, accepts: Accepts) -> Result<Frame, Ended> {
+        let most = accepts.command;
         let mut frame = Vec::new();
         loop {
             let begins = frame.len();
             let Some(line) = self.line(most.saturating_sub(begins)).await? else { return Ok(Frame::Flood) };
             frame.extend_from_slice(&line);
             let Some(literal) = Literal::at_end(&line) else { return Ok(Frame::Command(frame)) };
+            if accepts.messages && grammar::awaits_message(&frame) {
+                return Ok(Frame::Append { start: frame, literal });
+            }
             let room = most.saturating_sub(frame.len()).saturating_sub(2);
             let fits = usize::try_from(literal.len).ok().filter(|len| *len <= room);
             match (literal.unasked, fits) {
-                (true, _) if literal.len > UNASKED_MAX => return Ok(Frame::Flood),
+                (true, _) if literal.len > UNASKED_MAX && !accepts.messages => return Ok(Frame::Flood),
                 (true, None) => return Ok(Frame::Flood),
-                (false, _) if grammar::peek(&frame).1.is_some() => {
-                    return Ok(Frame::Unwanted { start: frame, too_large: false });
-                }
-                (false, None) => return Ok(Frame::Unwanted { start: frame, too_large: true }),
+                (false, None) => return Ok(Frame::TooLarge { start: frame }),
                 (unasked, Some(len)) => {
                     if !unasked {
                         self.write(b"+ OK\r\n").await?;
@@ -92,6 +122,28 @@ impl Wire {
                 }
             }
         }
+    }
+
+    /// Reads a message of `len` bytes.
+    pub(super) async fn message(&mut self, len: usize) -> Result<Vec<u8>, Ended> {
+        let mut message = Vec::new();
+        // What is announced need not come: room grows with what does.
+        message.reserve_exact(len.min(READ_MESSAGE));
+        self.literal(len, &mut message).await?;
+        Ok(message)
+    }
+
+    /// Passes over `len` bytes.
+    pub(super) async fn skip(&mut self, len: u64) -> Result<(), Ended> {
+        let mut left = len;
+        let mut passed = Vec::new();
+        while left > 0 {
+            let part = usize::try_from(left).map_or(READ_LITERAL, |left| left.min(READ_LITERAL));
+            passed.clear();
+            self.literal(part, &mut passed).await?;
+            left = left.saturating_sub(part as u64);
+        }
+        Ok(())
     }
 
     /// Reads one line of at most `most` bytes, without its line end; `None` if it is longer. Nothing is
@@ -130,6 +182,18 @@ impl Wire {
                 return Ok(());
             }
             self.fill(READ_LITERAL.min(left)).await?;
+        }
+    }
+
+    /// Ready when the client is gone. What it sends before that is kept, as far as there is room.
+    pub(super) async fn hung_up(&mut self) -> Ended {
+        loop {
+            if self.input.len().saturating_sub(self.used) > 2 * READ {
+                return std::future::pending().await;
+            }
+            if let Err(ended) = self.fill(READ).await {
+                return ended;
+            }
         }
     }
 
@@ -178,14 +242,16 @@ impl Wire {
 }
 
 /// `"{" number64 ["+"] "}"` at the end of a line.
-#[derive(Debug, PartialEq, Eq)]
-struct Literal {
-    len: u64,
-    unasked: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Literal {
+    pub(super) len: u64,
+    /// Whether it comes without being asked for.
+    pub(super) unasked: bool,
 }
 
 impl Literal {
-    fn at_end(line: &[u8]) -> Option<Self> {
+    /// The literal that a line announces.
+    pub(super) fn at_end(line: &[u8]) -> Option<Self> {
         let inner = line.strip_suffix(b"}")?;
         let (inner, unasked) = match inner.strip_suffix(b"+") {
             Some(inner) => (inner, true),
@@ -218,7 +284,7 @@ mod tests {
         let mut half = half;
         half.shutdown().await.unwrap();
         let mut all = Vec::new();
-        while let Ok(frame) = wire.command(10_000).await {
+        while let Ok(frame) = wire.command(Accepts { command: 10_000, messages: false }).await {
             let is_flood = frame == Frame::Flood;
             all.push(frame);
             if is_flood {
@@ -245,15 +311,14 @@ mod tests {
     #[tokio::test]
     async fn literals_are_refused_before_they_come() {
         let (all, said) =
-            frames(b"a LOGIN {4294967296}\r\nb APPEND x {10}\r\nc L {99999999999999999999}\r\n").await;
-        let unwanted =
-            |start: &str, too_large| Frame::Unwanted { start: start.as_bytes().to_vec(), too_large };
+            frames(b"a LOGIN {4294967296}\r\nb APPEND x {10001}\r\nc L {99999999999999999999}\r\n").await;
+        let unwanted = |start: &str| Frame::TooLarge { start: start.as_bytes().to_vec() };
         assert_eq!(
             all,
             [
-                unwanted("a LOGIN {4294967296}", true),
-                unwanted("b APPEND x {10}", false),
-                unwanted("c L {99999999999999999999}", true),
+                unwanted("a LOGIN {4294967296}"),
+                unwanted("b APPEND x {10001}"),
+                unwanted("c L {99999999999999999999}"),
             ]
         );
         assert_eq!(said, "");

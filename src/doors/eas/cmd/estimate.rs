@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wbxml::{Element, Version, airsync, getitemestimate as tags};
 
 use super::super::ids::folder_id;
-use super::super::render::{Wishes, cut_off, has_filter};
+use super::super::render::{Kept, cut_off, has_filter};
 use super::super::reply::{Failure, Reply, Status};
 use super::super::session::Session;
 use super::super::state;
@@ -106,7 +106,7 @@ fn count(session: &Session, asked: &Asked, most: usize) -> Result<Result<usize, 
     if !same_history || !asked.key.parse().is_ok_and(|key| row.accept(key)) {
         return Ok(Err(BAD_KEY));
     }
-    let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
+    let wishes = Kept::read(&row.options).wishes;
     let filter = asked.filter.unwrap_or(wishes.filter);
     let now = session.eas.mailbox.clock().now();
     if !has_filter(&folder, filter, now) {

@@ -8,7 +8,7 @@ use wbxml::{Element, ping};
 
 use super::super::ids::folder_id;
 use super::super::news::{self, News};
-use super::super::render::Wishes;
+use super::super::render::Kept;
 use super::super::reply::{Failure, Reply};
 use super::super::session::Session;
 use super::super::state::{self, Advance, Expected, collection_row, device_row};
@@ -205,7 +205,7 @@ fn look(
         if !row.accept(latest) {
             continue;
         }
-        let wishes: Wishes = postcard::from_bytes(&row.options).unwrap_or_default();
+        let wishes = Kept::read(&row.options).wishes;
         match news::of_folder(session, &view, *id, &row, wishes.filter)? {
             News::Something => changed.push(*id),
             News::Nothing(state) if state.cursor != row.state.cursor => {

@@ -1,5 +1,6 @@
 //! ResolveRecipients: who is meant. MS-ASCMD §2.2.1.15.
 
+use caldav::Zone;
 use wbxml::{BadValue, Element, resolverecipients as tags};
 
 use super::super::gal::{self, FOUND_MAX};
@@ -8,7 +9,9 @@ use super::super::reply::{Failure, Reply, Status};
 use super::super::request::Version;
 use super::super::session::Session;
 use crate::clock::Millis;
-use crate::directory::GalEntry;
+use crate::directory::{self, GalEntry};
+use crate::mailbox::Acting;
+use crate::scheduling::{self, Refused};
 
 /// Most recipients of one request. MS-ASCMD §3.1.5.10.
 const TO_MAX: usize = 100;
@@ -22,6 +25,8 @@ const SPAN_MAX: Millis = 42 * 86_400_000;
 const SPAN: Millis = 7 * 86_400_000;
 /// One digit of MergedFreeBusy stands for this long. MS-ASCMD §2.2.3.107.
 const SLOT: Millis = 30 * 60_000;
+/// The digit for a time of which nothing is known.
+const NO_DATA: &str = "4";
 
 /// Statuses. MS-ASCMD §2.2.3.177.12.
 const OK: u16 = 1;
@@ -38,9 +43,16 @@ struct Wanted {
     certificates: bool,
     /// Entries to tell of an ambiguous name.
     ambiguous: usize,
-    /// Half hours of the span asked for.
-    availability: Option<usize>,
+    /// The span asked for.
+    availability: Option<HalfHours>,
     picture: bool,
+}
+
+/// A span of time in half hours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct HalfHours {
+    start: Millis,
+    count: usize,
 }
 
 /// Handles ResolveRecipients.
@@ -97,8 +109,8 @@ impl Wanted {
     }
 }
 
-/// How many half hours a span has, rounded up.
-fn half_hours(availability: &Element<'_>) -> Result<usize, BadValue> {
+/// The half hours of a span, rounded up.
+fn half_hours(availability: &Element<'_>) -> Result<HalfHours, BadValue> {
     let bad = BadValue { element: tags::AVAILABILITY };
     let time = |tag| {
         let text = availability.text_of(tag).filter(|text| !text.is_empty());
@@ -110,7 +122,8 @@ fn half_hours(availability: &Element<'_>) -> Result<usize, BadValue> {
     if !(1..=SPAN_MAX).contains(&span) {
         return Err(bad);
     }
-    usize::try_from(span.saturating_add(SLOT - 1) / SLOT).map_err(|_| bad)
+    let count = usize::try_from(span.saturating_add(SLOT - 1) / SLOT).map_err(|_| bad)?;
+    Ok(HalfHours { start, count })
 }
 
 fn resolve(
@@ -134,7 +147,9 @@ fn resolve(
         .with_text(tags::TO, name)
         .with_number(tags::STATUS, status)
         .with_number(tags::RECIPIENT_COUNT, count);
-    Ok(response.with_all(found.iter().take(told).map(|entry| recipient(entry, wanted))))
+    let told: Result<Vec<_>, Failure> =
+        found.iter().take(told).map(|entry| recipient(session, entry, wanted)).collect();
+    Ok(response.with_all(told?))
 }
 
 /// Of several entries the one whose whole name or alias was written, if there is just one such.
@@ -150,15 +165,14 @@ fn meant(found: Vec<GalEntry>, name: &str) -> Vec<GalEntry> {
     }
 }
 
-fn recipient(entry: &GalEntry, wanted: &Wanted) -> Element<'static> {
+fn recipient(session: &Session, entry: &GalEntry, wanted: &Wanted) -> Result<Element<'static>, Failure> {
     // 1: from the address list. MS-ASCMD §2.2.3.186.5.
     let mut recipient = Element::new(tags::RECIPIENT)
         .with_number(tags::TYPE, 1)
         .with_text(tags::DISPLAY_NAME, entry.display_name.clone())
         .with_text(tags::EMAIL_ADDRESS, entry.address.to_string());
-    if let Some(half_hours) = wanted.availability {
-        // 4: no data, as long as calendars say nothing.
-        let merged = "4".repeat(half_hours);
+    if let Some(span) = wanted.availability {
+        let merged = availability(session, entry, span)?;
         let availability = Element::new(tags::AVAILABILITY).with_number(tags::STATUS, OK);
         recipient.push(availability.with_text(tags::MERGED_FREE_BUSY, merged));
     }
@@ -169,7 +183,27 @@ fn recipient(entry: &GalEntry, wanted: &Wanted) -> Element<'static> {
     if wanted.picture {
         recipient.push(Element::new(tags::PICTURE).with_number(tags::STATUS, Status::NoPicture.code()));
     }
-    recipient
+    Ok(recipient)
+}
+
+/// A digit for each half hour. MS-ASCMD §2.2.3.107.
+fn availability(session: &Session, entry: &GalEntry, span: HalfHours) -> Result<String, Failure> {
+    // 4: no data.
+    let unknown = || NO_DATA.repeat(span.count);
+    let view = session.eas.mailbox.view(Acting::System)?;
+    let found = directory::resolve(view.reader(), &entry.address.to_string());
+    let Some(found) = found.map_err(crate::delivery::Error::from)? else { return Ok(unknown()) };
+    let start = span.start.div_euclid(1000);
+    let step = SLOT / 1000;
+    let end = start.saturating_add(i64::try_from(span.count).unwrap_or(0).saturating_mul(step));
+    let (asking, objects) = (&session.login.account, session.eas.delivery.objects());
+    let busy = scheduling::free_busy(&view, objects, asking, &found.account, &(start..end), &Zone::utc());
+    match busy {
+        Ok(Some(busy)) => Ok(scheduling::merged(&busy, start, step, span.count)),
+        Ok(None) => Ok(unknown()),
+        Err(Refused::Mailbox(error)) => Err(error.into()),
+        Err(_) => Ok(unknown()),
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +212,7 @@ mod tests {
 
     fn span(start: &str, end: &str) -> Result<usize, BadValue> {
         let asked = Element::new(tags::AVAILABILITY).with_text(tags::START_TIME, start.to_owned());
-        half_hours(&asked.with_text(tags::END_TIME, end.to_owned()))
+        half_hours(&asked.with_text(tags::END_TIME, end.to_owned())).map(|span| span.count)
     }
 
     #[test]

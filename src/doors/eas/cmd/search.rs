@@ -130,7 +130,8 @@ fn search(
         let Some(item) = view.item(folder, *uid)? else { continue };
         let shown = Renderer::new(session, &view, folder, wishes).properties(&item, tags::PROPERTIES, None);
         let properties = match shown {
-            Ok(properties) => properties,
+            Ok(Some(properties)) => properties,
+            Ok(None) => continue,
             Err(e) => {
                 tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "cannot show a message");
                 continue;

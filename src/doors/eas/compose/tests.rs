@@ -133,7 +133,7 @@ async fn before_14_0_the_query_says_it() {
 fn shown(sample: &Sample, folder: &Folder, uid: Uid) -> Element<'static> {
     let (view, wishes, session) = (sample.view(), Wishes::default(), sample.session(Version::V14_1));
     let item = view.item(folder, uid).unwrap().unwrap();
-    Renderer::new(&session, &view, folder, &wishes).flags(&item).unwrap()
+    Renderer::new(&session, &view, folder, &wishes).flags(&item).unwrap().unwrap()
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Attachments: how they are listed, and the octets of one. MS-ASAIRS §2.2.2.8.
 
 use bytes::Bytes;
+use caldav::Object;
 use wbxml::{Element, Version, airsyncbase};
 
 use super::super::ids::{FileReference, file_reference};
 use super::super::reply::Failure;
 use super::super::session::Session;
 use super::uncut::{message_of_cut, uncut};
-use crate::mailbox::{Error, Folder, Item, Mailbox, View};
+use crate::doors::eas::class;
+use crate::mailbox::{Error, Folder, Item, Kind, Mailbox, View};
 use crate::message::decode::{self, Encoding};
 use crate::message::{MailRecord, Tree};
 use crate::store::BodyId;
@@ -77,6 +79,20 @@ impl Attached {
     }
 }
 
+/// A file in an item that is not mail.
+fn of_object(
+    mailbox: &Mailbox,
+    view: &View,
+    (folder, item): (&Folder, &Item),
+    named: &FileReference,
+    most: usize,
+) -> Result<Option<Attached>, Error> {
+    let octets = mailbox.message(view, folder, item)?;
+    let object = Object::parse(&octets).map_err(|_| Error::Invalid("the object is too large to be read"))?;
+    let (content_type, octets) = class::file(folder.kind, &object, named).ok_or(Error::Missing)?;
+    Ok((octets.len() <= most).then_some(Attached { content_type, octets }))
+}
+
 fn read(
     mailbox: &Mailbox,
     view: &View,
@@ -85,6 +101,9 @@ fn read(
 ) -> Result<Option<Attached>, Error> {
     let folder = view.readable(named.folder)?;
     let item = view.item(&folder, named.uid)?.ok_or(Error::Missing)?;
+    if folder.kind != Kind::Mail {
+        return of_object(mailbox, view, (&folder, &item), named, most);
+    }
     let row = view.record(&folder, named.uid)?.ok_or(Error::Missing)?;
     let record = MailRecord::decode(row.record()).map_err(|_| Error::Invalid("a damaged record"))?;
     let whole = message_of_cut(mailbox, view, &folder, &item, &record)?;

@@ -4,10 +4,13 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 
 use bytes::Bytes;
+use wbxml::{Element, Version};
 
+use super::email::{Parts, body_element};
 use super::wishes::{BodyPreference, Wishes};
 use crate::mailbox::Error;
 use crate::message::decode::Encoding;
+use crate::message::html::{from_text, keep_image, sanitise};
 use crate::message::record::NativeBody;
 use crate::message::{self, Flags, MailRecord, Tree, body, charset, section};
 
@@ -98,6 +101,66 @@ pub(super) fn choices(wishes: &Wishes, record: &MailRecord<'_>) -> Vec<Choice> {
         all.push(Choice::DEFAULT);
     }
     all
+}
+
+/// What a client would take of a body that is not mail's, the best first: the body's own type, then the other.
+fn other_choices(wishes: &Wishes, native: Kind) -> Vec<Choice> {
+    let known = wishes.bodies.iter().filter_map(|wanted| match wanted.kind {
+        1 | 3 => Some(Choice::of(Kind::Text, wanted)),
+        2 => Some(Choice::of(Kind::Html, wanted)),
+        _ => None,
+    });
+    let mut all: Vec<Choice> = known.collect();
+    all.sort_by_key(|choice| Reverse(choice.kind == native));
+    if all.is_empty() {
+        all.push(Choice::DEFAULT);
+    }
+    all
+}
+
+/// The body of an item that is not mail: a text, and perhaps the same as HTML. MS-ASAIRS §2.2.2.9.
+pub(in crate::doors::eas) fn text_body(
+    text: &str,
+    own_html: Option<&str>,
+    wishes: &Wishes,
+    version: Version,
+    parts: Parts<'_>,
+) -> Element<'static> {
+    let native = if own_html.is_some() { Kind::Html } else { Kind::Text };
+    let mut left_out = None;
+    for choice in other_choices(wishes, native) {
+        let shown = text_as(&choice, text, own_html);
+        if !(choice.all_or_none && shown.truncated) {
+            return body_element(shown, version, parts);
+        }
+        left_out.get_or_insert(Shown { data: None, ..shown });
+    }
+    // There is a first choice always.
+    let none = Shown { kind: native, size: 0, truncated: false, data: None, preview: None };
+    body_element(left_out.unwrap_or(none), version, parts)
+}
+
+fn text_as(choice: &Choice, text: &str, own_html: Option<&str>) -> Shown {
+    let most = choice.truncation.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let (size, data) = match choice.kind {
+        Kind::Html => {
+            let fragment = match own_html {
+                Some(html) => sanitise(html, &keep_image),
+                None => format!("<div>{}</div>", from_text(text)),
+            };
+            html(&fragment, most)
+        }
+        Kind::Text | Kind::Mime => {
+            let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+            (text.len(), Data::Text(cut(text, most)))
+        }
+    };
+    let preview = choice.preview.map(|most| charset::truncate_chars(text, usize::from(most)).trim_end());
+    let preview = preview.filter(|preview| !preview.is_empty()).map(str::to_owned);
+    let truncated = data.len() < size;
+    let data = Some(data).filter(|_| !(truncated && choice.wants_no_data()));
+    let size = u64::try_from(size).unwrap_or(u64::MAX);
+    Shown { kind: choice.kind, size, truncated, data, preview }
 }
 
 /// MS-ASCMD §2.2.3.110.3.

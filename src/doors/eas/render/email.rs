@@ -6,9 +6,8 @@ use wbxml::{Element, Tag, Version, airsync, airsyncbase, email, email2, itemoper
 use super::body::{self, Choice, Data, Kind, Shown, Source};
 use super::time::dashed;
 use super::uncut::{message_of_cut, uncut};
-use super::{Wishes, address, attachment, conversation, conversation_id, flag};
-use crate::doors::eas::session::Session;
-use crate::mailbox::{Error, Flags, Folder, Item, Role, View};
+use super::{Renderer, address, attachment, conversation, conversation_id, flag, meeting};
+use crate::mailbox::{Error, Flags, Item, Role};
 use crate::message::{self, MailRecord, thread};
 
 /// UTF-8. MS-ASEMAIL §2.2.2.40.
@@ -27,41 +26,11 @@ const TEXT_MAX: usize = 32_768;
 /// Where bodies go: into the document, or into parts of their own that it refers to. MS-ASCMD §2.2.1.10.1.
 pub(in crate::doors::eas) type Parts<'p> = Option<&'p mut Vec<Bytes>>;
 
-/// Shows the items of one folder to one client.
-pub(in crate::doors::eas) struct Renderer<'v> {
-    session: &'v Session,
-    view: &'v View,
-    folder: &'v Folder,
-    wishes: &'v Wishes,
-}
-
-impl<'v> Renderer<'v> {
-    pub(in crate::doors::eas) fn new(
-        session: &'v Session,
-        view: &'v View,
-        folder: &'v Folder,
-        wishes: &'v Wishes,
-    ) -> Self {
-        Self { session, view, folder, wishes }
-    }
-
-    pub(in crate::doors::eas) fn folder(&self) -> &'v Folder {
-        self.folder
-    }
-
-    pub(in crate::doors::eas) fn view(&self) -> &'v View {
-        self.view
-    }
-
-    /// All that the client wants of an item.
-    pub(in crate::doors::eas) fn whole(&self, item: &Item) -> Result<Element<'static>, Error> {
-        self.properties(item, airsync::APPLICATION_DATA, None)
-    }
-
+impl Renderer<'_> {
     /// What is known of an item that [`Renderer::whole`] cannot show, since its message or its record is
     /// damaged or cannot be read now. The body says so, as one that was truncated: the client can ask for the
     /// rest once it can be read again.
-    pub(in crate::doors::eas) fn damaged(&self, item: &Item) -> Element<'static> {
+    pub(super) fn damaged_message(&self, item: &Item) -> Element<'static> {
         let row = self.view.record(self.folder, item.uid).ok().flatten();
         let record = row.as_ref().and_then(|row| MailRecord::decode(row.record()).ok());
         let version = self.session.version;
@@ -91,7 +60,7 @@ impl<'v> Renderer<'v> {
     }
 
     /// What changes without its content.
-    pub(in crate::doors::eas) fn flags(&self, item: &Item) -> Result<Element<'static>, Error> {
+    pub(super) fn message_flags(&self, item: &Item) -> Result<Element<'static>, Error> {
         let mut out = Out::new(airsync::APPLICATION_DATA, self.session.version);
         out.add(Element::boolean(email::READ, item.flags.has(Flags::SEEN)));
         out.add(flag::flag(item, self.session.version));
@@ -100,8 +69,8 @@ impl<'v> Renderer<'v> {
         Ok(out.element)
     }
 
-    /// All that the client wants of an item, within an element of another command.
-    pub(in crate::doors::eas) fn properties(
+    /// All that the client wants of a message, within `within`.
+    pub(super) fn message(
         &self,
         item: &Item,
         within: Tag,
@@ -116,10 +85,16 @@ impl<'v> Renderer<'v> {
         self.envelope(&mut out, item, &record);
         out.add_all(attachment::list(self.folder, item, &record, version));
         self.bodies(&mut out, item, &record, parts)?;
-        out.add(Element::leaf(email::MESSAGE_CLASS, message_class(&record)));
+        let invitation = meeting::of(self.session, self.view, (self.folder, item), &record)?;
+        let (class, content_class) = match &invitation {
+            Some(invitation) => (invitation.class, meeting::CONTENT_CLASS),
+            None => (message_class(&record), CONTENT_CLASS),
+        };
+        out.add(Element::leaf(email::MESSAGE_CLASS, class));
+        out.add_all(invitation.and_then(|invitation| invitation.request));
         out.add(Element::leaf(email::INTERNET_CPID, UTF_8));
         out.add(flag::flag(item, version));
-        out.add(Element::leaf(email::CONTENT_CLASS, CONTENT_CLASS));
+        out.add(Element::leaf(email::CONTENT_CLASS, content_class));
         out.add(Element::number(airsyncbase::NATIVE_BODY_TYPE, record.native_body as u8));
         out.add(flag::categories(item));
         self.beyond_12(&mut out, item, &record, row.prefix());
@@ -265,7 +240,7 @@ fn message_class(record: &MailRecord<'_>) -> &'static str {
 }
 
 /// MS-ASAIRS §2.2.2.9.
-fn body_element(shown: Shown, version: Version, parts: Parts<'_>) -> Element<'static> {
+pub(super) fn body_element(shown: Shown, version: Version, parts: Parts<'_>) -> Element<'static> {
     let mut out = Out::new(airsyncbase::BODY, version);
     let Shown { kind, size, truncated, data, preview } = shown;
     out.add(Element::number(airsyncbase::TYPE, kind as u8));

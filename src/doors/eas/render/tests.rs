@@ -55,7 +55,7 @@ impl Shelf {
         let view = self.sample.view();
         let folder = view.readable(self.placed.folder).unwrap();
         let item = view.item(&folder, self.placed.uid).unwrap().unwrap();
-        Renderer::new(&session, &view, &folder, wishes).whole(&item).unwrap()
+        Renderer::new(&session, &view, &folder, wishes).whole(&item).unwrap().unwrap()
     }
 
     fn flags(&self, version: Version) -> Element<'static> {
@@ -63,7 +63,7 @@ impl Shelf {
         let view = self.sample.view();
         let folder = view.readable(self.placed.folder).unwrap();
         let item = view.item(&folder, self.placed.uid).unwrap().unwrap();
-        Renderer::new(&session, &view, &folder, &wishes).flags(&item).unwrap()
+        Renderer::new(&session, &view, &folder, &wishes).flags(&item).unwrap().unwrap()
     }
 
     async fn edit(&self, edit: Edit) {

@@ -1,24 +1,24 @@
-//! CAPABILITY, ENABLE, ID and NAMESPACE: who each side is and what it can do. RFC 9051 §6.1.1, §6.3.1,
-//! §6.3.10; RFC 2971.
+//! CAPABILITY, ID and NAMESPACE: who each side is and what it can do. RFC 9051 §6.1.1, §6.3.10; RFC 2971.
 
 use crate::doors::imap::conn::Session;
-use crate::doors::imap::grammar::Extension;
 use crate::doors::imap::out::Out;
-use crate::doors::imap::pattern::SEPARATOR;
 use crate::doors::imap::reply::{Answer, Stop};
-use crate::doors::imap::state::State;
 
 /// What can be done before a login.
 const BEFORE: &str = "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE";
 /// What can be done after it.
-const AFTER: &str = "IMAP4rev1 IMAP4rev2 LITERAL- ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN LIST-EXTENDED \
-                     LIST-STATUS SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE OBJECTID PREVIEW \
-                     UTF8=ACCEPT";
+const AFTER: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT CHILDREN LIST-EXTENDED \
+                     LIST-STATUS SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY OBJECTID PREVIEW UTF8=ACCEPT \
+                     UIDPLUS MOVE MULTIAPPEND CONDSTORE QRESYNC";
+/// What can be done after it: mailboxes as a whole, their rights, and what is found in them.
+const ALSO: &str = "CREATE-SPECIAL-USE LIST-MYRIGHTS ACL RIGHTS=texk0 QUOTA QUOTA=RES-STORAGE SORT SORT=DISPLAY ESORT \
+                    THREAD=ORDEREDSUBJECT THREAD=REFERENCES WITHIN";
 
 /// What the server can do for this client now.
 pub(in crate::doors::imap) fn list(session: &Session) -> String {
     if session.state.user().is_some() {
-        return AFTER.to_owned();
+        let compress = if session.wire.is_compressed() { "" } else { " COMPRESS=DEFLATE" };
+        return format!("{AFTER} {ALSO}{compress}");
     }
     let start_tls = if session.may_start_tls() { " STARTTLS" } else { "" };
     let login = if session.may_log_in() { " AUTH=PLAIN" } else { " LOGINDISABLED" };
@@ -30,32 +30,6 @@ pub(in crate::doors::imap) async fn capability(session: &mut Session) -> Result<
     out.format(format_args!("* CAPABILITY {}\r\n", list(session)));
     session.wire.send(out).await?;
     Ok(Answer::ok("that is what it can do"))
-}
-
-pub(in crate::doors::imap) async fn enable(
-    session: &mut Session,
-    extensions: Vec<Extension>,
-) -> Result<Answer, Stop> {
-    // RFC 5161 §3.1: before a mailbox is selected, since what is enabled changes how it is told of.
-    if matches!(session.state, State::Selected(..)) {
-        return Ok(Answer::bad("ENABLE comes before a mailbox is selected"));
-    }
-    let mut out = Out::default();
-    out.text("* ENABLED");
-    for extension in extensions {
-        let enabled = &mut session.enabled;
-        let (is_on, name) = match extension {
-            Extension::Imap4Rev2 => (&mut enabled.rev2, " IMAP4rev2"),
-            Extension::Utf8Accept => (&mut enabled.utf8, " UTF8=ACCEPT"),
-            Extension::Condstore => (&mut enabled.condstore, " CONDSTORE"),
-        };
-        if !std::mem::replace(is_on, true) {
-            out.text(name);
-        }
-    }
-    out.text("\r\n");
-    session.wire.send(out).await?;
-    Ok(Answer::ok("enabled"))
 }
 
 pub(in crate::doors::imap) async fn id(
@@ -70,11 +44,4 @@ pub(in crate::doors::imap) async fn id(
     out.text(")\r\n");
     session.wire.send(out).await?;
     Ok(Answer::ok("pleased to meet you"))
-}
-
-pub(in crate::doors::imap) async fn namespace(session: &mut Session) -> Result<Answer, Stop> {
-    let mut out = Out::default();
-    out.format(format_args!("* NAMESPACE ((\"\" \"{SEPARATOR}\")) NIL NIL\r\n"));
-    session.wire.send(out).await?;
-    Ok(Answer::ok("NAMESPACE done"))
 }

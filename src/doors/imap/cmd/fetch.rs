@@ -1,17 +1,25 @@
 //! FETCH: batch by batch, the next one read while the last one is sent. RFC 9051 §6.4.5.
 
+use super::store::{self, BATCH, Change};
 use crate::doors::imap::conn::{Session, with_selected};
-use crate::doors::imap::fetch::{Faults, Plan};
-use crate::doors::imap::grammar::{Attribute, Fetch};
+use crate::doors::imap::fetch::{Faults, Plan, vanished};
+use crate::doors::imap::grammar::{Attribute, Fetch, Set};
 use crate::doors::imap::out::Out;
-use crate::doors::imap::reply::{Answer, Code, Stop};
+use crate::doors::imap::reply::{Answer, Code, Numbers, Stop};
 use crate::doors::imap::room::{Room, Taken};
 use crate::doors::imap::wire::Wire;
+use crate::mailbox::Modseq;
 use crate::services::Services;
 
 pub(in crate::doors::imap) async fn fetch(session: &mut Session, fetch: Fetch) -> Result<Answer, Stop> {
     // RFC 7162 §3.1: asking for modseqs means understanding them.
     session.enabled.condstore |= fetch.attributes.contains(&Attribute::ModSeq);
+    if fetch.vanished && !session.enabled.qresync {
+        return Ok(Answer::bad("enable QRESYNC first"));
+    }
+    if let Some(since) = fetch.changed_since.filter(|_| fetch.vanished) {
+        tell_vanished(session, &fetch, Modseq(since)).await?;
+    }
     let Some(selected) = session.state.selected() else {
         return Ok(Answer::bad("no mailbox is selected"));
     };
@@ -40,7 +48,42 @@ pub(in crate::doors::imap) async fn fetch(session: &mut Session, fetch: Fetch) -
         (plan, ready) = next?;
     }
     send(&mut session.wire, ready).await?;
+    see(session, &plan.take_unseen()).await?;
     Ok(answer(plan.faults()))
+}
+
+/// Marks messages as seen. The client hears of it with all other changes, before the command ends.
+async fn see(session: &mut Session, uids: &[u32]) -> Result<(), Stop> {
+    for batch in uids.chunks(BATCH) {
+        match store::perform(session, batch, &Change::seen()).await {
+            // Who may read need not be allowed to mark, and a full disk is no reason not to read.
+            Ok(_) | Err(Stop::Answer(_)) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(())
+}
+
+/// Says which messages of the set left since a client was here last.
+async fn tell_vanished(session: &mut Session, fetch: &Fetch, since: Modseq) -> Result<(), Stop> {
+    let Some(selected) = session.state.selected() else { return Ok(()) };
+    // Unlike other sets, this one is of messages that are not there.
+    let within = match &fetch.set {
+        Set::Saved => selected.saved.clone(),
+        set => set.resolve(u32::MAX),
+    };
+    let gone = with_selected(&mut session.state, &session.services, move |selected, mailbox, user| {
+        let view = mailbox.view(user.acting.clone())?;
+        let folder = view.readable(selected.folder)?;
+        vanished(&view, &folder, &selected.uids, since, &within)
+    });
+    let gone = gone.await??;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut out = Out::default();
+    out.format(format_args!("* VANISHED (EARLIER) {}\r\n", Numbers(&gone)));
+    Ok(session.wire.send(out).await?)
 }
 
 /// Room for a batch with a large message.

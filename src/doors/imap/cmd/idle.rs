@@ -1,5 +1,7 @@
 //! IDLE: parked until the mailbox changes or the client has something to say. RFC 9051 §6.3.13.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::doors::imap::conn::{Session, check_login, tell};
@@ -8,6 +10,8 @@ use crate::doors::imap::state::{State, Updates};
 
 /// Longest line that is looked at for DONE.
 const LINE_MAX: usize = 64;
+/// Least time between two looks at the mailbox: what a burst of deliveries changes is told together.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A parked session holds its numbers, its wait and a small buffer, and nothing of the store.
 pub(in crate::doors::imap) async fn idle(session: &mut Session) -> Result<Answer, Stop> {
@@ -17,10 +21,11 @@ pub(in crate::doors::imap) async fn idle(session: &mut Session) -> Result<Answer
     loop {
         check_login(session).await?;
         tell(session, Updates::All).await?;
+        let not_before = Instant::now() + PAUSE;
         let Session { wire, state, services, .. } = &mut *session;
         let line = tokio::select! {
             line = wire.line(LINE_MAX) => line?,
-            () = changed(state) => continue,
+            () = changed(state, not_before) => continue,
             () = services.shutdown.begun() => return Err(Stop::Bye("the server is going down")),
             () = tokio::time::sleep_until(deadline) => return Err(Stop::Bye("nothing was heard for too long")),
         };
@@ -32,10 +37,13 @@ pub(in crate::doors::imap) async fn idle(session: &mut Session) -> Result<Answer
     }
 }
 
-/// Ready when the selected mailbox changed; never, without one.
-async fn changed(state: &mut State) {
+/// Ready when the selected mailbox changed, and not before a time; never, without one.
+async fn changed(state: &mut State, not_before: Instant) {
     match state.selected() {
-        Some(selected) => selected.changed().await,
+        Some(selected) => {
+            selected.changed().await;
+            tokio::time::sleep_until(not_before).await;
+        }
         None => std::future::pending().await,
     }
 }

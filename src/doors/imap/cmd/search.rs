@@ -21,31 +21,19 @@ pub(in crate::doors::imap) async fn search(
         returns => returns,
     };
     let saves = returns.is_some_and(|returns| returns.save);
+    let now = session.services.clock.now();
     let Some(selected) = session.state.selected() else {
         return Ok(Answer::bad("no mailbox is selected"));
     };
-    let mut hunt = Hunt::new(key, selected);
+    let hunt = Hunt::new(key, selected, now);
     if saves {
         // RFC 9051 §6.4.4.1: nothing is saved by a search that fails.
         selected.saved.clear();
     }
-    loop {
-        let batch = with_selected(&mut session.state, &session.services, move |selected, mailbox, user| {
-            let mut hunt = hunt;
-            let progress = hunt.batch(mailbox, &user.acting, selected);
-            (hunt, progress)
-        });
-        let (rest, progress) = batch.await?;
-        hunt = rest;
-        match progress? {
-            Progress::More => {}
-            Progress::Done => break,
-            Progress::TooMuch => {
-                return Ok(Answer::no(Code::Limit, "that reads too much; search fewer messages"));
-            }
-        }
-    }
-    let found = hunt.into_found();
+    let found = match run(session, hunt).await? {
+        Ok(hunt) => hunt.into_found(),
+        Err(answer) => return Ok(answer),
+    };
     let Some(selected) = session.state.selected() else { return Err(Stop::Gone) };
     if let Some(returns) = returns.filter(|returns| returns.save) {
         selected.saved = ranges(&saved(&found.uids, returns));
@@ -61,7 +49,32 @@ pub(in crate::doors::imap) async fn search(
     Ok(Answer::ok("SEARCH done"))
 }
 
-fn mentions_modseq(key: &Key) -> bool {
+/// Runs a search to its end, batch by batch; not for one who is gone.
+pub(super) async fn run(session: &mut Session, mut hunt: Hunt) -> Result<Result<Hunt, Answer>, Stop> {
+    loop {
+        let Session { wire, state, services, .. } = &mut *session;
+        let batch = with_selected(state, services, move |selected, mailbox, user| {
+            let progress = hunt.batch(mailbox, &user.acting, selected);
+            (hunt, progress)
+        });
+        let (rest, progress) = tokio::select! {
+            batch = batch => batch?,
+            // The batch under way is the last one.
+            ended = wire.hung_up() => return Err(ended.into()),
+        };
+        hunt = rest;
+        match progress? {
+            Progress::More => {}
+            Progress::Done => return Ok(Ok(hunt)),
+            Progress::TooMuch => {
+                let text = "that reads too much; search fewer messages";
+                return Ok(Err(Answer::no(Code::Limit, text)));
+            }
+        }
+    }
+}
+
+pub(super) fn mentions_modseq(key: &Key) -> bool {
     match key {
         Key::ModSeq(_) => true,
         Key::Not(key) => mentions_modseq(key),
@@ -71,7 +84,7 @@ fn mentions_modseq(key: &Key) -> bool {
 }
 
 /// What the client counts messages by.
-fn numbers(selected: &Selected, found: &Found, by_uid: bool) -> Vec<u32> {
+pub(super) fn numbers(selected: &Selected, found: &Found, by_uid: bool) -> Vec<u32> {
     if by_uid {
         return found.uids.clone();
     }
@@ -79,7 +92,7 @@ fn numbers(selected: &Selected, found: &Found, by_uid: bool) -> Vec<u32> {
 }
 
 /// RFC 9051 §6.4.4.1: what SAVE keeps depends on what is asked for beside it.
-fn saved(uids: &[u32], returns: Returns) -> Vec<u32> {
+pub(super) fn saved(uids: &[u32], returns: Returns) -> Vec<u32> {
     if returns.all || returns.count || !(returns.min || returns.max) {
         return uids.to_vec();
     }
@@ -140,7 +153,7 @@ fn extended(tag: &str, by_uid: bool, returns: Returns, numbers: &[u32], modseq: 
 }
 
 /// Ordered numbers as ranges.
-fn ranges(numbers: &[u32]) -> Vec<(u32, u32)> {
+pub(super) fn ranges(numbers: &[u32]) -> Vec<(u32, u32)> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for number in numbers {
         match ranges.last_mut() {

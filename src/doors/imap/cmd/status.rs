@@ -45,11 +45,8 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     // The folder counts what is unseen for its owner; others have seen states of their own.
     let counts_unseen = folder.owner != owner && items.contains(&StatusItem::Unseen);
-    let counted = if counts_unseen || items.contains(&StatusItem::Deleted) {
-        count(view, folder)?
-    } else {
-        Counted::default()
-    };
+    let counts = [StatusItem::Deleted, StatusItem::DeletedStorage].iter().any(|item| items.contains(item));
+    let counted = if counts_unseen || counts { count(view, folder)? } else { Counted::default() };
     out.text("* STATUS ");
     out.mailbox(name, form);
     let mut between = " (";
@@ -68,6 +65,9 @@ pub(super) fn write(
             StatusItem::HighestModSeq => {
                 out.format(format_args!("HIGHESTMODSEQ {}", folder.highest.0.max(1)));
             }
+            StatusItem::DeletedStorage => {
+                out.format(format_args!("DELETED-STORAGE {}", counted.deleted_bytes));
+            }
             StatusItem::MailboxId => out.format(format_args!("MAILBOXID ({})", select::id(folder))),
         }
     }
@@ -79,13 +79,17 @@ pub(super) fn write(
 struct Counted {
     unseen: u64,
     deleted: u64,
+    deleted_bytes: u64,
 }
 
 fn count(view: &View, folder: &Folder) -> Result<Counted, Error> {
     let mut counted = Counted::default();
     view.items(folder, Uid(0), &mut |item| {
         counted.unseen += u64::from(!flags::is_seen(&item));
-        counted.deleted += u64::from(item.flags.has(Flags::DELETED));
+        if item.flags.has(Flags::DELETED) {
+            counted.deleted += 1;
+            counted.deleted_bytes = counted.deleted_bytes.saturating_add(item.size);
+        }
         ControlFlow::Continue(())
     })?;
     Ok(counted)

@@ -17,9 +17,9 @@ pub(in crate::doors::imap) const NAMES: [(Flags, &str); 9] = [
 ];
 
 /// `"(" [flag-fetch *(SP flag-fetch)] ")"`
-pub(in crate::doors::imap) fn write(item: &Item, out: &mut Out) {
-    let bits = NAMES.iter().filter(|(flag, _)| item.flags.has(*flag)).map(|(_, name)| *name);
-    let keywords = item.keywords.iter().map(String::as_str).filter(|k| is_keyword(k));
+pub(in crate::doors::imap) fn write(flags: Flags, keywords: &[String], out: &mut Out) {
+    let bits = NAMES.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name);
+    let keywords = keywords.iter().map(String::as_str).filter(|k| is_keyword(k));
     let mut between = b'(';
     for name in bits.chain(keywords) {
         out.byte(between);

@@ -3,24 +3,28 @@
 
 mod envelope;
 pub(super) mod flags;
+mod light;
 mod section;
 mod source;
 mod structure;
+mod vanished;
 
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
+use light::{FEW, is_light};
 use section::Decoded;
 pub(super) use source::{Opened, Source};
+pub(super) use vanished::vanished;
 
-use super::grammar::{Attribute, Fetch};
+use super::grammar::{Attribute, Fetch, Of, Section};
 use super::out::Out;
 use super::room::SMALL;
 use super::state::Selected;
 use crate::clock::Millis;
-use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Uid, View};
+use crate::mailbox::{Acting, Error, Folder, Item, Mailbox, Record, Uid, View};
 use crate::message::charset;
 use crate::store;
 
@@ -28,6 +32,12 @@ use crate::store;
 const BYTES_MAX: usize = 256 << 10;
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
+/// Messages whose rows are read together.
+const CHUNK: usize = 500;
+/// As [`CHUNK`], with their records.
+const CHUNK_OF_RECORDS: usize = 24;
+/// No more records are read together than have so many bytes; one may go beyond.
+const RECORDS_MAX: usize = 1 << 20;
 /// A batch ends when so many bytes of messages were read, parsed or decoded, whatever came of it; one
 /// message may go beyond.
 const WORK_MAX: u64 = 4 << 20;
@@ -49,6 +59,14 @@ pub(super) struct Plan {
     found: u32,
     faults: Faults,
     needs_record: bool,
+    /// Whether bytes of the messages are needed, be it for their records.
+    needs_source: bool,
+    /// Whether all that is wanted is held in memory, and so much of it that this is worth while.
+    is_light: bool,
+    /// Whether messages are seen by being fetched.
+    sees: bool,
+    /// Messages that were not seen before.
+    unseen: Vec<u32>,
     /// Bytes worked through in the present batch.
     work: u64,
     /// Room that the next batch needs.
@@ -73,6 +91,11 @@ impl Plan {
     pub(super) fn new(fetch: Fetch, selected: &Selected) -> Self {
         let uids = selected.resolve(&fetch.set, fetch.by_uid);
         let needs_record = fetch.attributes.iter().any(needs_record);
+        let needs_source = needs_record || fetch.attributes.iter().any(|a| whole(a).is_some());
+        let sees = !selected.read_only && fetch.attributes.iter().any(sees);
+        let many = uids.iter().map(|(low, high)| high.saturating_sub(*low).saturating_add(1));
+        let is_light = fetch.attributes.iter().all(is_light)
+            && many.fold(0, u32::saturating_add).min(selected.uids.len()) > FEW;
         let count = |(low, high): &(u32, u32)| {
             let (low, high) = (selected.uids.seq(*low)?, selected.uids.seq(*high)?);
             Some(high.saturating_sub(low).saturating_add(1))
@@ -85,6 +108,10 @@ impl Plan {
             found: 0,
             faults: Faults::default(),
             needs_record,
+            needs_source,
+            is_light,
+            sees,
+            unseen: Vec::new(),
             work: 0,
             wants: 0,
         }
@@ -92,6 +119,11 @@ impl Plan {
 
     pub(super) fn is_done(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// The messages that were fetched and are seen now, but were not before.
+    pub(super) fn take_unseen(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.unseen)
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -116,42 +148,40 @@ impl Plan {
         let folder = view.readable(selected.folder)?;
         let mut items = ITEMS_MAX;
         self.work = 0;
+        if self.is_light {
+            self.lights(&mailbox.lights(&view, &folder)?, selected, out);
+            return Ok(());
+        }
         let mut room = std::mem::take(&mut self.wants).max(SMALL);
         while let Some((low, high)) = self.left.pop() {
-            let (mut next, mut failed) = (None, None);
-            each(&view, &folder, low, high, &mut |item| {
+            let chunk = Chunk::read(&view, &folder, (low, high), self.needs_source)?;
+            if let Some(next) = chunk.next {
+                self.left.push((next, high));
+            }
+            let last = chunk.items.last().map_or(high, |(item, _)| item.uid.0);
+            for (item, record) in chunk.items {
                 if out.len() >= BYTES_MAX || self.work >= WORK_MAX || items == 0 {
-                    next = Some(item.uid.0);
-                    return ControlFlow::Break(());
+                    self.left.push((item.uid.0, last));
+                    return Ok(());
                 }
                 items -= 1;
-                let Some(seq) = selected.uids.seq(item.uid.0) else { return ControlFlow::Continue(()) };
+                let Some(seq) = selected.uids.seq(item.uid.0) else { continue };
                 if item.modseq.0 <= self.changed_since {
                     self.found = self.found.saturating_add(1);
-                    return ControlFlow::Continue(());
+                    continue;
                 }
-                match self.message(&view, &folder, seq, &item, room, out) {
-                    Ok(Written::All) => {
-                        // One large message to a batch.
-                        room = SMALL;
-                        ControlFlow::Continue(())
-                    }
-                    Ok(Written::Nothing) => {
-                        next = Some(item.uid.0);
-                        ControlFlow::Break(())
-                    }
-                    Err(e) => {
-                        failed = Some(e);
-                        ControlFlow::Break(())
+                let source = self.needs_source.then(|| Source::with(&view, &item, record));
+                match self.message(seq, &item, source.as_ref(), room, out)? {
+                    // One large message to a batch.
+                    Written::All => room = SMALL,
+                    Written::Nothing => {
+                        self.left.push((item.uid.0, last));
+                        return Ok(());
                     }
                 }
-            })?;
-            if let Some(e) = failed {
-                return Err(e);
-            }
-            if let Some(next) = next {
-                self.left.push((next, high));
-                return Ok(());
+                if self.sees && !flags::is_seen(&item) {
+                    self.unseen.push(item.uid.0);
+                }
             }
         }
         Ok(())
@@ -159,28 +189,28 @@ impl Plan {
 
     fn message(
         &mut self,
-        view: &View,
-        folder: &Folder,
         seq: u32,
         item: &Item,
+        source: Option<&Source<'_>>,
         room: u64,
         out: &mut Out,
     ) -> Result<Written, Error> {
-        let source = if self.needs_record { Some(Source::new(view, folder, item)?) } else { None };
-        let message = match source.as_ref().map(Opened::new).transpose() {
+        let opened = source.filter(|_| self.needs_record).map(Opened::new).transpose();
+        let message = match opened {
             Ok(message) => message,
             Err(e) => {
                 self.faults.damage(item, e)?;
                 None
             }
         };
-        if let Some(message) = &message {
-            let needs = self.attributes.iter().map(|attribute| length(attribute, message));
-            let needs = needs.fold(0, u64::saturating_add);
-            if needs > room {
-                self.wants = needs;
-                return Ok(Written::Nothing);
-            }
+        let needs = self.attributes.iter().map(|attribute| match whole(attribute) {
+            Some(section) => section::whole_length(section, item.size),
+            None => message.as_ref().map_or(0, |message| length(attribute, message)),
+        });
+        let needs = needs.fold(0, u64::saturating_add);
+        if needs > room {
+            self.wants = needs;
+            return Ok(Written::Nothing);
         }
         let begins = out.len();
         let most = item.size.saturating_mul(TIMES_MAX).saturating_add(BYTES_MAX as u64);
@@ -193,7 +223,7 @@ impl Plan {
                 continue;
             }
             let written = out.len().saturating_sub(begins) as u64;
-            let work = source.as_ref().map_or(0, Source::work);
+            let work = source.map_or(0, Source::work);
             if written > most || work > most.max(WORK_MAX) {
                 self.faults.too_much = true;
                 break;
@@ -201,7 +231,11 @@ impl Plan {
             if !is_first {
                 out.byte(b' ');
             }
-            match write(attribute, item, message.as_ref(), &mut self.faults, out) {
+            let written = match (whole(attribute), source) {
+                (Some(section), Some(source)) => section::write_whole(section, source, out),
+                _ => write(attribute, item, message.as_ref(), &mut self.faults, out),
+            };
+            match written {
                 Ok(()) => is_first = false,
                 Err(e) => {
                     if !is_first {
@@ -213,10 +247,10 @@ impl Plan {
         }
         if is_first {
             // Nothing could be read, and an empty list is no answer.
-            uid(item, out);
+            uid(item.uid, out);
         }
         out.text(")\r\n");
-        self.work = self.work.saturating_add(source.as_ref().map_or(0, Source::work));
+        self.work = self.work.saturating_add(source.map_or(0, Source::work));
         self.found = self.found.saturating_add(1);
         Ok(Written::All)
     }
@@ -237,6 +271,37 @@ fn length(attribute: &Attribute, message: &Opened<'_>) -> u64 {
         _ => None,
     };
     range.map_or(0, |range| range.end.saturating_sub(range.start))
+}
+
+/// Some messages that follow each other, with the rows of their records if they are wanted.
+struct Chunk {
+    items: Vec<(Item, Option<Record>)>,
+    /// The first that did not fit.
+    next: Option<u32>,
+}
+
+impl Chunk {
+    /// Messages of the range, in order: read together, which is quicker than one by one.
+    fn read(view: &View, folder: &Folder, range: (u32, u32), with_records: bool) -> Result<Self, Error> {
+        let most = if with_records { CHUNK_OF_RECORDS } else { CHUNK };
+        let (mut items, mut next) = (Vec::new(), None);
+        each(view, folder, range.0, range.1, &mut |item| {
+            if items.len() == most {
+                next = Some(item.uid.0);
+                return ControlFlow::Break(());
+            }
+            items.push((item, None));
+            ControlFlow::Continue(())
+        })?;
+        if with_records {
+            let uids: Vec<Uid> = items.iter().map(|(item, _)| item.uid).collect();
+            let records = view.records(folder, &uids, RECORDS_MAX)?;
+            next = uids.get(records.len()).map(|uid| uid.0).or(next);
+            items.truncate(records.len());
+            items.iter_mut().zip(records).for_each(|((_, record), found)| *record = found);
+        }
+        Ok(Self { items, next })
+    }
 }
 
 impl Faults {
@@ -273,10 +338,28 @@ pub(super) fn each(
     })
 }
 
-/// Whether more than the item's own row is needed.
+/// Whether the message's record is needed.
 fn needs_record(attribute: &Attribute) -> bool {
     use Attribute::{EmailId, Flags, InternalDate, ModSeq, Size, ThreadId, Uid};
     !matches!(attribute, Flags | Uid | InternalDate | Size | ModSeq | EmailId | ThreadId)
+        && whole(attribute).is_none()
+}
+
+/// The message as it is, for which its record need not be read.
+fn whole(attribute: &Attribute) -> Option<&Section> {
+    match attribute {
+        Attribute::Section(section) if section.part.is_empty() && section.of == Of::All => Some(section),
+        _ => None,
+    }
+}
+
+/// Whether asking for it says that the message is being read. RFC 9051 §6.4.5.
+fn sees(attribute: &Attribute) -> bool {
+    match attribute {
+        Attribute::Section(section) => !section.peek,
+        Attribute::Binary { peek, .. } => !peek,
+        _ => false,
+    }
 }
 
 /// Writes one attribute; when it fails, nothing of it is written.
@@ -290,9 +373,9 @@ fn write(
     match attribute {
         Attribute::Flags => {
             out.text("FLAGS ");
-            flags::write(item, out);
+            flags::write(item.flags, &item.keywords, out);
         }
-        Attribute::Uid => uid(item, out),
+        Attribute::Uid => uid(item.uid, out),
         Attribute::InternalDate => {
             out.format(format_args!("INTERNALDATE \"{}\"", internal_date(item.internal_date)))
         }
@@ -376,9 +459,9 @@ fn of_message(
     Ok(())
 }
 
-fn uid(item: &Item, out: &mut Out) {
+fn uid(uid: Uid, out: &mut Out) {
     out.text("UID ");
-    out.number(item.uid.0.into());
+    out.number(uid.0.into());
 }
 
 /// `date-time`, without its quotes, in UTC. RFC 9051 §9.
@@ -400,7 +483,11 @@ fn internal_date(at: Millis) -> String {
 
 /// RFC 8474 §5.1: the same for every copy of a message.
 pub(super) fn email_id(item: &Item) -> String {
-    format!("M{:x}", item.content)
+    content_id(item.content)
+}
+
+fn content_id(content: u64) -> String {
+    format!("M{content:x}")
 }
 
 /// RFC 8474 §5.2.

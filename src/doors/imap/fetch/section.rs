@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::source::Opened;
+use super::source::{Opened, Source};
 use crate::doors::imap::grammar::{Asked, Of, Partial, Section};
 use crate::doors::imap::out::Out;
 use crate::mailbox::Error;
@@ -23,6 +23,21 @@ pub(super) fn write(section: &Section, message: &Opened<'_>, out: &mut Out) -> R
         None => out.text("NIL"),
     }
     Ok(())
+}
+
+/// Writes the message as it is, or a piece of it.
+pub(super) fn write_whole(section: &Section, source: &Source<'_>, out: &mut Out) -> Result<(), Error> {
+    let pieces = source.range(cut(0..u64::MAX, section.partial))?;
+    name(section, out);
+    out.byte(b' ');
+    out.literal(&pieces);
+    Ok(())
+}
+
+/// How many bytes of a message of `size` that will be.
+pub(super) fn whole_length(section: &Section, size: u64) -> u64 {
+    let range = cut(0..size, section.partial);
+    range.end.saturating_sub(range.start)
 }
 
 /// The name under which it is answered, without where a partial section ends.

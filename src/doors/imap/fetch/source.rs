@@ -35,9 +35,13 @@ impl<'v> Source<'v> {
         folder: &Folder,
         item: &'v Item,
     ) -> Result<Self, Error> {
-        let record = view.record(folder, item.uid)?;
+        Ok(Self::with(view, item, view.record(folder, item.uid)?))
+    }
+
+    /// As [`Self::new`], of a record that was read already.
+    pub(super) fn with(view: &'v View, item: &'v Item, record: Option<Record>) -> Self {
         let row = record.as_ref().map_or(0, |record| record.prefix().len() + record.record().len());
-        Ok(Self {
+        Self {
             view,
             item,
             record,
@@ -45,7 +49,7 @@ impl<'v> Source<'v> {
             read_part: Cell::new(false),
             whole: OnceCell::new(),
             work: Cell::new(row as u64),
-        })
+        }
     }
 
     /// The message's size in bytes.

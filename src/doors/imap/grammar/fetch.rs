@@ -20,6 +20,8 @@ pub(in crate::doors::imap) struct Fetch {
     pub(in crate::doors::imap) attributes: Vec<Attribute>,
     /// Only messages changed after this. RFC 7162 §3.1.4.1.
     pub(in crate::doors::imap) changed_since: Option<u64>,
+    /// Whether messages of the set that were expunged after that are told too. RFC 7162 §3.2.6.
+    pub(in crate::doors::imap) vanished: bool,
 }
 
 /// One `fetch-att`.
@@ -112,9 +114,9 @@ impl Fetch {
                 None => vec![Attribute::parse(input)?],
             }
         };
-        let mut changed_since = None;
+        let (mut changed_since, mut vanished) = (None, false);
         if input.eat(b' ') {
-            changed_since = Some(modifiers(input)?);
+            (changed_since, vanished) = modifiers(input, by_uid)?;
         }
         if by_uid && !attributes.contains(&Attribute::Uid) {
             attributes.insert(0, Attribute::Uid);
@@ -123,7 +125,7 @@ impl Fetch {
         if changed_since.is_some() && !attributes.contains(&Attribute::ModSeq) {
             attributes.push(Attribute::ModSeq);
         }
-        Ok(Self { by_uid, set, attributes, changed_since })
+        Ok(Self { by_uid, set, attributes, changed_since, vanished })
     }
 }
 
@@ -144,15 +146,24 @@ fn macro_of(input: &mut Input<'_>) -> Option<Vec<Attribute>> {
 }
 
 /// RFC 4466 §2.4: `"(" fetch-modifier *(SP fetch-modifier) ")"`.
-fn modifiers(input: &mut Input<'_>) -> Parsed<u64> {
-    input.expect(b'(', "expected FETCH modifiers")?;
-    if !input.eat_word("CHANGEDSINCE") {
-        return Err(Refusal::Syntax("unknown FETCH modifier"));
+fn modifiers(input: &mut Input<'_>, by_uid: bool) -> Parsed<(Option<u64>, bool)> {
+    const MODIFIERS_MAX: usize = 8;
+    let (mut changed_since, mut vanished) = (None, false);
+    input.list(MODIFIERS_MAX, false, |input| {
+        match input.keyword("expected a FETCH modifier")?.as_str() {
+            "CHANGEDSINCE" => {
+                input.space()?;
+                changed_since = Some(input.number("expected a modseq")?);
+            }
+            "VANISHED" => vanished = true,
+            _ => return Err(Refusal::Syntax("unknown FETCH modifier")),
+        }
+        Ok(())
+    })?;
+    if vanished && !(by_uid && changed_since.is_some()) {
+        return Err(Refusal::Syntax("VANISHED goes with UID FETCH and CHANGEDSINCE"));
     }
-    input.space()?;
-    let since = input.number("expected a modseq")?;
-    input.expect(b')', "expected the end of the FETCH modifiers")?;
-    Ok(since)
+    Ok((changed_since, vanished))
 }
 
 impl Attribute {

@@ -21,6 +21,10 @@ pub(in crate::doors::imap) struct List {
     pub(in crate::doors::imap) only_subscribed: bool,
     /// Only mailboxes with a role.
     pub(in crate::doors::imap) only_special: bool,
+    /// Also mailboxes that are not selected by the options, but have some below them that are. RFC 9051 §6.3.9.1.
+    pub(in crate::doors::imap) recursive: bool,
+    /// Whether the client's rights follow each mailbox. RFC 8440.
+    pub(in crate::doors::imap) tell_rights: bool,
     /// Whether the answer says which are subscribed.
     pub(in crate::doors::imap) tell_subscribed: bool,
     /// STATUS items that follow each mailbox. RFC 9051 §6.3.9.8.
@@ -42,6 +46,8 @@ pub(in crate::doors::imap) enum StatusItem {
     HighestModSeq,
     /// RFC 8474 §4.2.
     MailboxId,
+    /// Octets of what is marked deleted. RFC 9208 §4.1.4.
+    DeletedStorage,
 }
 
 impl List {
@@ -81,7 +87,6 @@ impl List {
 
     /// `list-select-opts`
     fn selection(&mut self, input: &mut Input<'_>) -> Parsed<()> {
-        let mut recursive = false;
         let options = input.list(OPTIONS_MAX, true, |input| input.keyword("expected a selection option"))?;
         for option in &options {
             match option.as_str() {
@@ -89,12 +94,12 @@ impl List {
                 "SPECIAL-USE" => self.only_special = true,
                 // There are none elsewhere.
                 "REMOTE" => {}
-                "RECURSIVEMATCH" => recursive = true,
+                "RECURSIVEMATCH" => self.recursive = true,
                 _ => return Err(Refusal::Syntax("unknown selection option")),
             }
         }
         // RFC 9051 §6.3.9.1: it needs an option that selects something.
-        if recursive && !self.only_subscribed && !self.only_special {
+        if self.recursive && !self.only_subscribed && !self.only_special {
             return Err(Refusal::Syntax("RECURSIVEMATCH needs another selection option"));
         }
         // RFC 9051 §6.3.9.1: SUBSCRIBED implies that it is told.
@@ -117,6 +122,7 @@ impl List {
         for option in &options {
             match option.as_str() {
                 "SUBSCRIBED" => self.tell_subscribed = true,
+                "MYRIGHTS" => self.tell_rights = true,
                 // These are told without being asked for.
                 "CHILDREN" | "SPECIAL-USE" | "STATUS" => {}
                 _ => return Err(Refusal::Syntax("unknown return option")),
@@ -149,6 +155,7 @@ impl StatusItem {
             "RECENT" => Self::Recent,
             "HIGHESTMODSEQ" => Self::HighestModSeq,
             "MAILBOXID" => Self::MailboxId,
+            "DELETED-STORAGE" => Self::DeletedStorage,
             _ => return Err(Refusal::Syntax("unknown STATUS item")),
         })
     }

@@ -3,20 +3,34 @@
 //! Nothing below the grammar compares words. A command comes here whole, with its literals in place;
 //! the session bounds its length, this module its depth and counts.
 
+mod acl;
+mod append;
 mod fetch;
+mod folder;
 mod input;
 mod list;
+mod quota;
 mod search;
+mod select;
 mod set;
+mod sort;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub(super) use acl::{Acl, Change, Identifier};
+pub(super) use append::{After, Append, Appended, awaits_message};
 pub(super) use fetch::{Asked, Attribute, Fetch, Of, Partial, Section};
+pub(super) use folder::{FolderCommand, SpecialUse};
 pub(super) use list::{List, StatusItem};
+pub(super) use quota::Quota;
 pub(super) use search::{Day, Key, MONTHS, Place, Returns, Search};
+pub(super) use select::{Qresync, Select};
 pub(super) use set::Set;
+pub(super) use sort::{Algorithm, Criterion, Sort, SortKey, Thread};
+pub(super) use store::{How, Named, Store, Transfer};
 
 use input::{Input, Parsed};
 
@@ -52,11 +66,7 @@ pub(super) enum Command {
         name: String,
         items: Vec<StatusItem>,
     },
-    /// SELECT, or EXAMINE, which are one as long as nothing can be written.
-    Select {
-        name: String,
-        condstore: bool,
-    },
+    Select(Select),
     Close,
     Unselect,
     /// Revision 1 only. RFC 3501 §6.4.1.
@@ -64,23 +74,23 @@ pub(super) enum Command {
     Idle,
     Fetch(Fetch),
     Search(Search),
-    /// A command that changes something, its arguments unread.
-    Write(Write),
-}
-
-/// The commands that change something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Write {
-    Append,
-    Create,
-    Delete,
-    Rename,
-    Subscribe,
-    Unsubscribe,
-    Store,
-    Copy,
-    Move,
-    Expunge,
+    /// RFC 5256.
+    Sort(Sort),
+    /// RFC 5256.
+    Thread(Thread),
+    /// CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE.
+    Folder(FolderCommand),
+    /// RFC 4314.
+    Acl(Acl),
+    /// RFC 9208.
+    Quota(Quota),
+    /// `COMPRESS DEFLATE`. RFC 4978.
+    Compress,
+    Store(Store),
+    Copy(Transfer),
+    Move(Transfer),
+    /// EXPUNGE, or UID EXPUNGE with its set.
+    Expunge(Option<Set>),
 }
 
 /// A user name and password as they came.
@@ -112,8 +122,10 @@ pub(super) enum Extension {
     Imap4Rev2,
     /// RFC 6855.
     Utf8Accept,
-    /// RFC 7162.
+    /// RFC 7162 §3.1.
     Condstore,
+    /// RFC 7162 §3.2.
+    Qresync,
 }
 
 /// Why a command is none.
@@ -151,15 +163,9 @@ pub(super) fn parse(bytes: &[u8], form: Form) -> Result<Request, Refused> {
     }
 }
 
-/// What a command is, as far as its first line tells: for answering before its literal has come.
-pub(super) fn peek(bytes: &[u8]) -> (Option<String>, Option<Write>) {
-    let mut input = Input::new(bytes, Form::Utf8);
-    let tag = input.tag().map(str::to_owned);
-    let write = input.space().and_then(|()| input.keyword("")).ok().and_then(|word| match word.as_str() {
-        "UID" => input.space().and_then(|()| input.keyword("")).ok().and_then(|word| write(&word)),
-        word => write(word),
-    });
-    (tag, write)
+/// The tag of a command of which not all has come.
+pub(super) fn tag(start: &[u8]) -> Option<String> {
+    Input::new(start, Form::Utf8).tag().map(str::to_owned)
 }
 
 fn command(input: &mut Input<'_>) -> Parsed<Command> {
@@ -167,14 +173,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
     let word = input.keyword("expected a command")?;
     let command = match simple(&word) {
         Some(command) => command,
-        None => match write(&word) {
-            Some(write) => return Ok(Command::Write(write)),
-            None => with_arguments(&word, input)?,
-        },
+        None => with_arguments(&word, input)?,
     };
-    if let Command::Write(_) = command {
-        return Ok(command);
-    }
     input.end()?;
     Ok(command)
 }
@@ -190,23 +190,8 @@ fn simple(word: &str) -> Option<Command> {
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
         "CHECK" => Command::Check,
+        "EXPUNGE" => Command::Expunge(None),
         "IDLE" => Command::Idle,
-        _ => return None,
-    })
-}
-
-fn write(word: &str) -> Option<Write> {
-    Some(match word {
-        "APPEND" => Write::Append,
-        "CREATE" => Write::Create,
-        "DELETE" => Write::Delete,
-        "RENAME" => Write::Rename,
-        "SUBSCRIBE" => Write::Subscribe,
-        "UNSUBSCRIBE" => Write::Unsubscribe,
-        "STORE" => Write::Store,
-        "COPY" => Write::Copy,
-        "MOVE" => Write::Move,
-        "EXPUNGE" => Write::Expunge,
         _ => return None,
     })
 }
@@ -230,11 +215,31 @@ fn with_arguments(word: &str, input: &mut Input<'_>) -> Parsed<Command> {
             input.space()?;
             Command::Status { name, items: StatusItem::parse_list(input)? }
         }
-        "SELECT" | "EXAMINE" => select(input)?,
+        "SELECT" | "EXAMINE" => Command::Select(Select::parse(input, word == "EXAMINE")?),
+        "STORE" => Command::Store(Store::parse(input, false)?),
+        "COPY" => Command::Copy(Transfer::parse(input, false)?),
+        "MOVE" => Command::Move(Transfer::parse(input, false)?),
+        // With its message it never comes here.
+        "APPEND" => return Err(Refusal::Syntax("expected a message as a literal")),
         "FETCH" => Command::Fetch(Fetch::parse(input, false)?),
         "SEARCH" => Command::Search(Search::parse(input, false)?),
+        "SORT" => Command::Sort(Sort::parse(input, false)?),
+        "THREAD" => Command::Thread(Thread::parse(input, false)?),
+        "COMPRESS" => {
+            input.space()?;
+            match input.eat_word("DEFLATE") {
+                true => Command::Compress,
+                false => return Err(Refusal::Syntax("only DEFLATE is known")),
+            }
+        }
         "UID" => by_uid(input)?,
-        _ => return Err(Refusal::Unknown),
+        _ => match (FolderCommand::parse(word, input)?, Acl::parse(word, input)?, Quota::parse(word, input)?)
+        {
+            (Some(command), ..) => Command::Folder(command),
+            (_, Some(command), _) => Command::Acl(command),
+            (.., Some(command)) => Command::Quota(command),
+            _ => return Err(Refusal::Unknown),
+        },
     })
 }
 
@@ -243,10 +248,12 @@ fn by_uid(input: &mut Input<'_>) -> Parsed<Command> {
     Ok(match input.keyword("expected a command")?.as_str() {
         "FETCH" => Command::Fetch(Fetch::parse(input, true)?),
         "SEARCH" => Command::Search(Search::parse(input, true)?),
-        "STORE" => Command::Write(Write::Store),
-        "COPY" => Command::Write(Write::Copy),
-        "MOVE" => Command::Write(Write::Move),
-        "EXPUNGE" => Command::Write(Write::Expunge),
+        "SORT" => Command::Sort(Sort::parse(input, true)?),
+        "THREAD" => Command::Thread(Thread::parse(input, true)?),
+        "STORE" => Command::Store(Store::parse(input, true)?),
+        "COPY" => Command::Copy(Transfer::parse(input, true)?),
+        "MOVE" => Command::Move(Transfer::parse(input, true)?),
+        "EXPUNGE" => Command::Expunge(Some(store::expunge(input)?)),
         _ => return Err(Refusal::Unknown),
     })
 }
@@ -292,26 +299,11 @@ fn enable(input: &mut Input<'_>) -> Parsed<Command> {
             "IMAP4REV2" => extensions.push(Extension::Imap4Rev2),
             "UTF8=ACCEPT" => extensions.push(Extension::Utf8Accept),
             "CONDSTORE" => extensions.push(Extension::Condstore),
+            "QRESYNC" => extensions.push(Extension::Qresync),
             _ => {}
         }
         if input.is_empty() {
             return Ok(Command::Enable(extensions));
         }
     }
-}
-
-fn select(input: &mut Input<'_>) -> Parsed<Command> {
-    const PARAMETERS_MAX: usize = 8;
-    input.space()?;
-    let name = input.mailbox()?;
-    let mut condstore = false;
-    if input.eat(b' ') {
-        for parameter in input.list(PARAMETERS_MAX, false, |input| input.keyword("expected a parameter"))? {
-            match parameter.as_str() {
-                "CONDSTORE" => condstore = true,
-                _ => return Err(Refusal::Syntax("unknown SELECT parameter")),
-            }
-        }
-    }
-    Ok(Command::Select { name, condstore })
 }

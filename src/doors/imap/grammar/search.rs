@@ -57,6 +57,8 @@ pub(in crate::doors::imap) enum Key {
     Larger(u64),
     /// Fewer bytes than this.
     Smaller(u64),
+    /// Arrived within so many seconds, or with `false` before. RFC 5032 §2.
+    Younger(u64, bool),
     /// Changed at or after this. RFC 7162 §3.1.5.
     ModSeq(u64),
     /// RFC 8474 §5.
@@ -107,20 +109,27 @@ impl Search {
         let mut charset = None;
         if input.eat_word("CHARSET") {
             input.space()?;
-            charset = Some(charset_of(&input.astring()?)?);
+            charset = Some(self::charset(&input.astring()?)?);
             input.space()?;
         }
+        Ok(Self { by_uid, returns, key: Key::parse_all(input, charset)? })
+    }
+}
+
+impl Key {
+    /// `search-key *(SP search-key)`, all of which must hold.
+    pub(super) fn parse_all(input: &mut Input<'_>, charset: Option<&'static Encoding>) -> Parsed<Self> {
         let mut keys = Keys { charset, left: KEYS_MAX };
         let mut all = vec![keys.key(input, 0)?];
         while input.eat(b' ') {
             all.push(keys.key(input, 0)?);
         }
-        Ok(Self { by_uid, returns, key: one_or(all, Key::And) })
+        Ok(one_or(all, Self::And))
     }
 }
 
-/// `None` for UTF-8 and its subset.
-fn charset_of(label: &[u8]) -> Parsed<&'static Encoding> {
+/// The charset that a search is written in.
+pub(super) fn charset(label: &[u8]) -> Parsed<&'static Encoding> {
     if label.eq_ignore_ascii_case(b"US-ASCII") {
         return Ok(encoding_rs::UTF_8);
     }
@@ -139,7 +148,7 @@ fn one_or(mut keys: Vec<Key>, many: fn(Vec<Key>) -> Key) -> Key {
 }
 
 impl Returns {
-    fn parse(input: &mut Input<'_>) -> Parsed<Self> {
+    pub(super) fn parse(input: &mut Input<'_>) -> Parsed<Self> {
         let mut returns = Self::default();
         let options = input.list(RETURNS_MAX, true, |input| input.keyword("expected a result option"))?;
         for option in &options {
@@ -273,11 +282,18 @@ fn plain(word: &str, input: &mut Input<'_>) -> Parsed<Key> {
         "SENTSINCE" => Key::Sent(Day::Since, date(input)?),
         "LARGER" => Key::Larger(input.number("expected a size")?),
         "SMALLER" => Key::Smaller(input.number("expected a size")?),
+        "YOUNGER" => Key::Younger(interval(input)?, true),
+        "OLDER" => Key::Younger(interval(input)?, false),
         "MODSEQ" => mod_seq(input)?,
         "EMAILID" => Key::EmailId(keyword(input)?),
         "THREADID" => Key::ThreadId(keyword(input)?),
         _ => return Err(Refusal::Syntax("unknown search key")),
     })
+}
+
+/// Seconds. RFC 5032 §3: `nz-number`.
+fn interval(input: &mut Input<'_>) -> Parsed<u64> {
+    input.nz_number("expected an interval in seconds").map(u64::from)
 }
 
 fn keyword(input: &mut Input<'_>) -> Parsed<String> {

@@ -37,6 +37,17 @@ impl Set {
         }
     }
 
+    /// Every number there is.
+    pub(in crate::doors::imap) fn all() -> Self {
+        Self::Ranges(vec![(Number::Is(1), Number::Is(u32::MAX))])
+    }
+
+    /// Whether it stands for the same numbers everywhere.
+    pub(super) fn is_definite(&self) -> bool {
+        let definite = |n: &Number| matches!(n, Number::Is(_));
+        matches!(self, Self::Ranges(ranges) if ranges.iter().all(|(a, b)| definite(a) && definite(b)))
+    }
+
     /// The ranges in order, without overlaps, `*` being `last`; empty for `$`, which only the session
     /// knows. With `last` zero, as in an empty mailbox, `*` is no number at all.
     pub(in crate::doors::imap) fn resolve(&self, last: u32) -> Vec<(u32, u32)> {

@@ -45,18 +45,18 @@ fn the_simple_commands() {
         read(r#"ID ("name" "x" "os" NIL)"#),
         Command::Id(vec![("name".into(), Some("x".into())), ("os".into(), None)])
     );
-    assert_eq!(read("UID STORE 1 +FLAGS (\\Seen)"), Command::Write(Write::Store));
-    assert_eq!(read("CREATE x"), Command::Write(Write::Create));
 }
 
 #[test]
 fn mailboxes_are_decoded() {
-    let select = |name: &str, condstore| Command::Select { name: name.into(), condstore };
-    assert_eq!(read("SELECT inbox"), select("INBOX", false));
-    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true));
-    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false));
+    let select = |name: &str, read_only, condstore| {
+        Command::Select(Select { name: name.into(), read_only, condstore, qresync: None })
+    };
+    assert_eq!(read("SELECT inbox"), select("INBOX", false, false));
+    assert_eq!(read("EXAMINE {5}\r\nInbox (CONDSTORE)"), select("INBOX", true, true));
+    assert_eq!(read("SELECT \"Entw&APw-rfe\""), select("Entwürfe", false, false));
     let utf8 = parse("a SELECT \"Entwürfe\"".as_bytes(), Form::Utf8).unwrap();
-    assert_eq!(utf8.command, select("Entwürfe", false));
+    assert_eq!(utf8.command, select("Entwürfe", false, false));
     for bad in [
         "SELECT \"Entw&APw\"".as_bytes(),
         "SELECT \"Entwürfe\"".as_bytes(),
@@ -185,6 +185,7 @@ fn what_list_asks_for() {
             reference: "a/".into(),
             patterns: vec!["☺*".into(), "b".into()],
             only_subscribed: true,
+            recursive: true,
             tell_subscribed: true,
             status: vec![StatusItem::Messages, StatusItem::Unseen],
             ..List::default()
@@ -211,16 +212,96 @@ fn floods_are_refused() {
 
 #[test]
 fn a_command_is_known_by_its_first_line() {
-    assert_eq!(peek(b"a APPEND INBOX {4294967296}"), (Some("a".into()), Some(Write::Append)));
-    assert_eq!(peek(b"a LOGIN {1}"), (Some("a".into()), None));
-    assert_eq!(peek(b"+ x"), (None, None));
+    assert_eq!(tag(b"a LOGIN {4294967296}").as_deref(), Some("a"));
+    assert_eq!(tag(b"+ x"), None);
+}
+
+#[test]
+fn mailboxes_as_a_whole() {
+    let folder = |text| match read(text) {
+        Command::Folder(command) => command,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        folder("CREATE \"Entw&APw-rfe\" (USE (\\archive \\Flagged))"),
+        FolderCommand::Create {
+            name: "Entwürfe".into(), uses: vec![SpecialUse::Archive, SpecialUse::Other]
+        }
+    );
+    assert_eq!(folder("CREATE x (USE ())"), FolderCommand::Create { name: "x".into(), uses: vec![] });
+    assert_eq!(folder("DELETE inbox"), FolderCommand::Delete("INBOX".into()));
+    assert_eq!(folder("RENAME a b/c"), FolderCommand::Rename { from: "a".into(), to: "b/c".into() });
+    assert_eq!(folder("UNSUBSCRIBE a"), FolderCommand::Subscribe("a".into(), false));
+    for bad in [
+        "CREATE",
+        "CREATE a b",
+        "CREATE a ()",
+        "CREATE a (USE \\All)",
+        "CREATE a (USE (Archive))",
+        "RENAME a",
+    ] {
+        assert!(matches!(refused(bad.as_bytes()), Refusal::Syntax(_)), "{bad}");
+    }
+}
+
+#[test]
+fn rights_and_quotas() {
+    let who = |name: &str, is_negative| Identifier { name: name.into(), is_negative };
+    assert_eq!(
+        read("SETACL INBOX -Bob@x +lr"),
+        Command::Acl(Acl::Set {
+            name: "INBOX".into(),
+            who: who("Bob@x", true),
+            change: Change::Add,
+            rights: "lr".into()
+        })
+    );
+    let Command::Acl(Acl::Set { change, rights, .. }) = read("SETACL a b \"\"") else { panic!() };
+    assert_eq!((change, rights.as_str()), (Change::Replace, ""));
+    assert_eq!(
+        read("LISTRIGHTS a anyone"),
+        Command::Acl(Acl::List { name: "a".into(), who: who("anyone", false) })
+    );
+    assert_eq!(read("MYRIGHTS a"), Command::Acl(Acl::Mine("a".into())));
+    assert_eq!(read("GETQUOTA \"\""), Command::Quota(Quota::Get(String::new())));
+    assert_eq!(read("GETQUOTAROOT inbox"), Command::Quota(Quota::GetRoot("INBOX".into())));
+    assert_eq!(read("SETQUOTA x (STORAGE 5)"), Command::Quota(Quota::Set("x".into())));
+    for bad in
+        ["SETACL a b", "GETACL", "LISTRIGHTS a", "SETQUOTA x (STORAGE)", "GETQUOTA", "SETACL a b \"\u{1}"]
+    {
+        assert!(matches!(refused(bad.as_bytes()), Refusal::Syntax(_)), "{bad}");
+    }
+}
+
+#[test]
+fn what_sort_and_thread_ask_for() {
+    let Command::Sort(sort) = read("UID SORT RETURN () (REVERSE SUBJECT ARRIVAL) UTF-8 SEEN TEXT x") else {
+        panic!()
+    };
+    assert!(sort.by_uid && sort.returns.is_some_and(|returns| returns.all));
+    assert_eq!(
+        sort.criteria,
+        [
+            Criterion { key: SortKey::Subject, reverse: true },
+            Criterion { key: SortKey::Arrival, reverse: false }
+        ]
+    );
+    assert!(matches!(sort.key, Key::And(keys) if keys.len() == 2));
+    let Command::Thread(thread) = read("THREAD references us-ascii 1:3") else { panic!() };
+    assert_eq!(thread.algorithm, Algorithm::References);
+    assert_eq!(refused(b"SORT (DATE) KLINGON ALL"), Refusal::Charset);
+    assert_eq!(refused(b"SORT (DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE DATE) UTF-8 ALL"), Refusal::TooMany);
+    assert!(matches!(refused(b"COMPRESS GZIP"), Refusal::Syntax(_)));
 }
 
 proptest! {
     #[test]
     fn never_panics_on_bytes(bytes: Vec<u8>) {
         let _ = parse(&bytes, Form::ModifiedUtf7);
-        let _ = peek(&bytes);
+        let _ = tag(&bytes);
+        let _ = awaits_message(&bytes);
+        let _ = Append::parse(&bytes, Form::ModifiedUtf7);
+        let _ = After::parse(&bytes, false, Form::Utf8);
     }
 
     #[test]
@@ -229,12 +310,15 @@ proptest! {
             prop::sample::select(vec![
                 "a", " ", " ", " ", "FETCH", "SEARCH", "LIST", "LOGIN", "UID", "1:*", "(", ")", "[", "]", "BODY",
                 "BODY.PEEK[", "HEADER.FIELDS", "<0.1>", "OR", "NOT", "SINCE", "1-Feb-1994", "\"", "\\",
-                "{1}\r\n", "{9}\r\n", "~{1}\r\n", "&Jjo-", "RETURN", "STATUS", "%", "*", "$", ",", "CHARSET", "\0",
+                "{1}\r\n", "{9}\r\n", "~{1}\r\n", "APPEND", "STORE", "+FLAGS", "\\Seen", "QRESYNC", "UTF8 (", "~{3}", "&Jjo-", "RETURN", "STATUS", "%", "*", "$", ",", "CHARSET", "SORT", "THREAD", "REFERENCES", "REVERSE", "DATE", "UTF-8", "SETACL", "+lr", "-", "CREATE", "(USE (", "RENAME", "SETQUOTA", "STORAGE", "COMPRESS DEFLATE", "\0",
             ]),
             0..24,
         ),
     ) {
-        let _ = parse(words.concat().as_bytes(), Form::ModifiedUtf7);
+        let words = words.concat();
+        let _ = parse(words.as_bytes(), Form::ModifiedUtf7);
+        let _ = Append::parse(words.as_bytes(), Form::ModifiedUtf7);
+        let _ = After::parse(words.as_bytes(), true, Form::Utf8);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! SEARCH: which messages match, from the items' rows where these tell, else from the records, and only
 //! then from the messages. RFC 9051 §6.4.4.
 
+mod sort;
 mod text;
+mod thread;
 
 use std::cell::{Cell, OnceCell};
 use std::ops::ControlFlow;
@@ -11,13 +13,14 @@ use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 
 use super::fetch::{self, Opened, Source, flags};
-use super::grammar::{Day, Key, Place};
+use super::grammar::{Algorithm, Criterion, Day, Key, Place};
 use super::state::Selected;
 use crate::clock::Millis;
 use crate::mailbox::{Acting, Error, Flags, Folder, Item, Mailbox, View};
-use crate::message::{self, Message};
+use crate::message::{self, MailRecord, Message};
 use crate::store;
 use text::{Needle, Texts};
+pub(super) use thread::Forest;
 
 /// A batch ends when so many messages were looked at.
 const ITEMS_MAX: usize = 2_000;
@@ -26,6 +29,8 @@ const BATCH_BYTES: u64 = 4 << 20;
 /// A search that has looked at so many bytes is given up, in the middle of a message if it must be: each
 /// test counts what it reads, makes and looks through.
 const BYTES_MAX: u64 = 2 << 30;
+/// Most memory for what is kept of the messages found, in bytes.
+const KEPT_MAX: usize = 64 << 20;
 
 /// What a message must fulfil.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ enum Test {
     Sent(Day, civil::Date),
     Larger(u64),
     Smaller(u64),
+    /// Arrived at this time or after, or with `false` before.
+    ArrivedFrom(Millis, bool),
     ModSeq(u64),
     EmailId(String),
     ThreadId(String),
@@ -60,12 +67,47 @@ pub(super) struct Hunt {
     most: u64,
     found: Vec<u32>,
     highest: u64,
+    keep: Keep,
+    kept: usize,
+}
+
+/// What is kept of each message that is found, beside its UID.
+#[derive(Debug)]
+enum Keep {
+    Nothing,
+    Sort(Vec<Criterion>, Vec<sort::Row>),
+    Thread(Vec<thread::Row>),
+}
+
+impl Keep {
+    /// Takes what it needs and says how many bytes that are.
+    fn take(&mut self, message: &Candidate<'_>) -> Result<usize, Halt> {
+        Ok(match self {
+            Self::Nothing => 0,
+            Self::Sort(criteria, rows) => {
+                let row = if criteria.iter().any(sort::needs_record) {
+                    sort::Row::new(message.item, &message.opened()?.record, criteria)
+                } else {
+                    sort::Row::new(message.item, &MailRecord::default(), criteria)
+                };
+                let bytes = row.bytes();
+                rows.push(row);
+                bytes
+            }
+            Self::Thread(rows) => {
+                let row = thread::Row::new(message.item, &message.opened()?.record);
+                let bytes = row.bytes();
+                rows.push(row);
+                bytes
+            }
+        })
+    }
 }
 
 /// What a search found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// UIDs in order.
+    /// UIDs in order: that of the mailbox, unless they were sorted.
     pub(super) uids: Vec<u32>,
     /// The highest modseq of what was found.
     pub(super) highest: u64,
@@ -81,21 +123,48 @@ pub(super) enum Progress {
 }
 
 impl Hunt {
-    pub(super) fn new(key: Key, selected: &Selected) -> Self {
-        Self::bounded(key, selected, BYTES_MAX)
+    /// A search in the selected mailbox, begun `now`.
+    pub(super) fn new(key: Key, selected: &Selected, now: Millis) -> Self {
+        Self::bounded(key, selected, now, BYTES_MAX)
     }
 
     /// A search that is given up once it has looked at `most` bytes.
-    pub(super) fn bounded(key: Key, selected: &Selected, most: u64) -> Self {
-        let test = Test::new(key, selected);
+    pub(super) fn bounded(key: Key, selected: &Selected, now: Millis, most: u64) -> Self {
+        let test = Test::new(key, selected, now);
         let last = selected.uids.last_uid().unwrap_or(0);
         let (low, high) = test.span();
         let left = Some((low.max(1), high.min(last))).filter(|(low, high)| low <= high);
-        Self { test, left, read: 0, most, found: Vec::new(), highest: 0 }
+        Self { test, left, read: 0, most, found: Vec::new(), highest: 0, keep: Keep::Nothing, kept: 0 }
     }
 
+    /// What it finds is to be sorted.
+    pub(super) fn sorting(mut self, criteria: Vec<Criterion>) -> Self {
+        self.keep = Keep::Sort(criteria, Vec::new());
+        self
+    }
+
+    /// What it finds is to be threaded.
+    pub(super) fn threading(mut self) -> Self {
+        self.keep = Keep::Thread(Vec::new());
+        self
+    }
+
+    /// What was found, sorted if that was asked for. May take a while.
     pub(super) fn into_found(self) -> Found {
-        Found { uids: self.found, highest: self.highest }
+        let uids = match self.keep {
+            Keep::Sort(criteria, rows) => sort::sorted(rows, &criteria),
+            Keep::Nothing | Keep::Thread(_) => self.found,
+        };
+        Found { uids, highest: self.highest }
+    }
+
+    /// What was found, as threads. May take a while.
+    pub(super) fn into_threads(self, algorithm: Algorithm) -> Forest {
+        match (self.keep, algorithm) {
+            (Keep::Thread(rows), Algorithm::References) => Forest::by_references(&rows),
+            (Keep::Thread(rows), Algorithm::OrderedSubject) => Forest::by_subject(&rows),
+            _ => Forest::default(),
+        }
     }
 
     /// Looks at the next messages. Blocks.
@@ -132,14 +201,22 @@ impl Hunt {
                 read: Cell::new(self.read),
                 most: self.most,
             };
-            let result = self.test.matches(&candidate);
+            let result = match self.test.matches(&candidate) {
+                Ok(true) => self.keep.take(&candidate).map(Some),
+                other => other.map(|_| None),
+            };
             self.read = candidate.read.get();
             match result {
-                Ok(true) => {
+                Ok(Some(bytes)) => {
+                    self.kept = self.kept.saturating_add(bytes);
+                    if self.kept > KEPT_MAX {
+                        failed = Some(Halt::TooMuch);
+                        return ControlFlow::Break(());
+                    }
                     self.found.push(uid);
                     self.highest = self.highest.max(item.modseq.0);
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 // A damaged message has nothing that could match.
                 Err(Halt::Failed(Error::Store(store::Error::Damaged(what)))) => {
                     tracing::error!(uid, what, "a damaged message was not searched");
@@ -226,9 +303,9 @@ impl<'c> Candidate<'c> {
 }
 
 impl Test {
-    fn new(key: Key, selected: &Selected) -> Self {
+    fn new(key: Key, selected: &Selected, now: Millis) -> Self {
         let all = |keys: Vec<Key>| {
-            let mut tests: Vec<Self> = keys.into_iter().map(|key| Self::new(key, selected)).collect();
+            let mut tests: Vec<Self> = keys.into_iter().map(|key| Self::new(key, selected, now)).collect();
             // What is cheap to tell comes first.
             tests.sort_by_key(Self::cost);
             tests
@@ -244,11 +321,15 @@ impl Test {
             Key::Sent(day, date) => Self::Sent(day, date),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::Younger(seconds, younger) => {
+                let interval = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+                Self::ArrivedFrom(now.saturating_sub(interval), younger)
+            }
             Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::EmailId(id) => Self::EmailId(id),
             Key::ThreadId(id) => Self::ThreadId(id),
             Key::Text(place, text) => Self::Text(place, Needle::new(&text)),
-            Key::Not(key) => Self::Not(Box::new(Self::new(*key, selected))),
+            Key::Not(key) => Self::Not(Box::new(Self::new(*key, selected, now))),
             Key::And(keys) => Self::And(all(keys)),
             Key::Or(keys) => Self::Or(all(keys)),
         }
@@ -297,6 +378,7 @@ impl Test {
             },
             Self::Larger(size) => item.size > *size,
             Self::Smaller(size) => item.size < *size,
+            Self::ArrivedFrom(at, from) => (item.internal_date >= *at) == *from,
             Self::ModSeq(modseq) => item.modseq.0 >= *modseq,
             Self::EmailId(id) => fetch::email_id(item) == *id,
             Self::ThreadId(id) => fetch::thread_id(item) == *id,

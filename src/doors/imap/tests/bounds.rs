@@ -15,7 +15,8 @@ use crate::message::record::Flags as RecordFlags;
 fn batches(house: &House, command: &str) -> Vec<usize> {
     let inbox = house.inbox();
     let watch = house.services.mailbox.notifier().watch([Place::Folder(inbox.id)]);
-    let (selected, _) = Selected::open(&house.view(), &inbox, watch).unwrap();
+    let lights = house.services.mailbox.lights(&house.view(), &inbox).unwrap();
+    let (selected, _) = Selected::open(&inbox, &lights, false, watch);
     let request = grammar::parse(format!("a {command}").as_bytes(), Form::ModifiedUtf7).unwrap();
     let Command::Fetch(fetch) = request.command else { panic!("{command}") };
     let mut plan = Plan::new(fetch, &selected);
@@ -32,10 +33,11 @@ fn batches(house: &House, command: &str) -> Vec<usize> {
 fn search(house: &House, command: &str, most: u64) -> Progress {
     let inbox = house.inbox();
     let watch = house.services.mailbox.notifier().watch([Place::Folder(inbox.id)]);
-    let (selected, _) = Selected::open(&house.view(), &inbox, watch).unwrap();
+    let lights = house.services.mailbox.lights(&house.view(), &inbox).unwrap();
+    let (selected, _) = Selected::open(&inbox, &lights, false, watch);
     let request = grammar::parse(format!("a {command}").as_bytes(), Form::ModifiedUtf7).unwrap();
     let Command::Search(search) = request.command else { panic!("{command}") };
-    let mut hunt = Hunt::bounded(search.key, &selected, most);
+    let mut hunt = Hunt::bounded(search.key, &selected, NOW, most);
     loop {
         match hunt.batch(&house.services.mailbox, &house.me(), &selected).unwrap() {
             Progress::More => {}

@@ -23,8 +23,8 @@ async fn the_states() {
     assert_eq!(client.say("FETCH 1 FLAGS").await, "a7 BAD no mailbox is selected\r\n");
     assert_eq!(client.say("SELECT nonsense").await, "a8 NO [NONEXISTENT] no such mailbox\r\n");
     assert_eq!(client.say("SELECT Calendar").await, "a9 NO [NONEXISTENT] no such mailbox\r\n");
-    assert!(client.say("STORE 1 +FLAGS (\\Seen)").await.starts_with("a10 NO [CANNOT] "));
-    assert!(client.say("APPEND INBOX {100000000}").await.starts_with("a11 NO [CANNOT] "));
+    assert_eq!(client.say("STORE 1 +FLAGS (\\Seen)").await, "a10 BAD no mailbox is selected\r\n");
+    assert!(client.say("APPEND INBOX {100000000}").await.starts_with("a11 NO [TOOBIG] "));
     assert_eq!(
         client.say("SELECT \"a&b\"").await,
         "a12 NO [CANNOT] the mailbox name is not modified UTF-7\r\n"
@@ -143,18 +143,23 @@ async fn select_tells_all() {
     house.deliver_to(inbox.id, b"", SIMPLE, Flags::SEEN).await;
     house.deliver(SIMPLE).await;
     let folder = house.inbox();
-    let told = |recent: &str, unseen: &str, list: &str| {
+    let told = |recent: &str, unseen: &str, permanent: &str, list: &str| {
         format!(
             "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded $MDNSent $Junk $NotJunk)\r\n\
-             * 2 EXISTS\r\n{recent}{unseen}* OK [PERMANENTFLAGS ()] no flag can be changed\r\n\
+             * 2 EXISTS\r\n{recent}{unseen}* OK [PERMANENTFLAGS ({permanent}\r\n\
              * OK [UIDVALIDITY {}] these UIDs are valid\r\n* OK [UIDNEXT 3] the next UID\r\n\
              * OK [HIGHESTMODSEQ {}] the latest change\r\n* OK [MAILBOXID (F{:x})] the mailbox itself\r\n{list}",
             folder.uid_validity, folder.highest.0, folder.id.0
         )
     };
     let mut client = house.alice().await;
-    let plain = told("* 0 RECENT\r\n", "* OK [UNSEEN 2] the first unseen message\r\n", "");
-    assert_eq!(client.say("SELECT inbox").await, format!("{plain}a2 OK [READ-ONLY] selected\r\n"));
+    let all = "\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded $MDNSent $Junk $NotJunk \\*)] \
+               these flags can be changed";
+    let none = ")] no flag can be changed";
+    let unseen = "* OK [UNSEEN 2] the first unseen message\r\n";
+    let plain = told("* 0 RECENT\r\n", unseen, all, "");
+    assert_eq!(client.say("SELECT inbox").await, format!("{plain}a2 OK [READ-WRITE] selected\r\n"));
+    let plain = told("* 0 RECENT\r\n", unseen, none, "");
     let again = client.say("EXAMINE INBOX").await;
     assert_eq!(
         again,
@@ -165,8 +170,8 @@ async fn select_tells_all() {
     assert_eq!(client.say("ENABLE IMAP4rev2").await, "a4 BAD ENABLE comes before a mailbox is selected\r\n");
     assert_eq!(client.say("CLOSE").await, "a5 OK closed\r\n");
     assert_eq!(client.say("ENABLE IMAP4rev2 X").await, "* ENABLED IMAP4rev2\r\na6 OK enabled\r\n");
-    let new = told("", "", "* LIST () \"/\" \"INBOX\"\r\n");
-    assert_eq!(client.say("SELECT INBOX").await, format!("{new}a7 OK [READ-ONLY] selected\r\n"));
+    let new = told("", "", all, "* LIST () \"/\" \"INBOX\"\r\n");
+    assert_eq!(client.say("SELECT INBOX").await, format!("{new}a7 OK [READ-WRITE] selected\r\n"));
     assert!(client.say("SELECT nothing").await.ends_with("a8 NO [NONEXISTENT] no such mailbox\r\n"));
     assert_eq!(client.say("FETCH 1 UID").await, "a9 BAD no mailbox is selected\r\n");
 }
@@ -227,7 +232,7 @@ async fn list_lsub_status() {
     assert!(client.say("EXAMINE \"Entwürfe & mehr/2027\"").await.contains("OK [READ-ONLY]"));
     assert_eq!(
         client.say("NAMESPACE").await,
-        "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\na13 OK NAMESPACE done\r\n"
+        "* NAMESPACE ((\"\" \"/\")) ((\"Other users/\" \"/\")) NIL\r\na13 OK NAMESPACE done\r\n"
     );
 }
 

@@ -199,7 +199,7 @@ async fn a_record_that_cannot_be_read_is_made_anew() {
         })
         .await;
     let mut client = house.alice().await;
-    assert!(client.say("SELECT INBOX").await.contains(" $NotJunk work)\r\n"));
+    assert!(client.say("EXAMINE INBOX").await.contains(" $NotJunk work)\r\n"));
     assert_eq!(
         client.say("FETCH 1 (FLAGS ENVELOPE BODY[1] BODY[HEADER])").await,
         "* 1 FETCH (FLAGS (work) ENVELOPE (NIL \"lost\" NIL NIL NIL NIL NIL NIL NIL NIL) BODY[1] {7}\r\nfound\r\n \

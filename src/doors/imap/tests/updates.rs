@@ -190,7 +190,7 @@ async fn a_deleted_mailbox_ends_the_session() {
         })
         .await;
     let mut client = house.alice().await;
-    assert!(client.say("SELECT x").await.contains("OK [READ-ONLY]"));
+    assert!(client.say("SELECT x").await.contains("OK [READ-WRITE]"));
     house
         .act(move |tx| {
             let folder = tx.granted(id)?;

@@ -8,17 +8,16 @@ use bytes::Bytes;
 use wbxml::{Element, Tag, airsync, airsyncbase, itemoperations as tags, search};
 
 use super::{BAD_ATTACHMENT, BAD_RANGE, NOT_FOUND, OK, PROTOCOL, Room, TOO_LARGE, UNKNOWN_STORE, status};
+use crate::doors::eas::class;
 use crate::doors::eas::ids::{FileReference, folder_id, item_id, of_long_id};
 use crate::doors::eas::render::{Attached, Renderer, Wishes};
 use crate::doors::eas::reply::Failure;
 use crate::doors::eas::session::Session;
-use crate::mailbox::{Error, FolderId, Kind, Uid};
+use crate::mailbox::{Error, FolderId, Uid};
 
 /// What names the thing to fetch, as the answer repeats it.
 const NAMES: [Tag; 4] =
     [airsync::COLLECTION_ID, airsync::SERVER_ID, search::LONG_ID, airsyncbase::FILE_REFERENCE];
-/// The class of a mail item. MS-ASCMD §2.2.3.27.3.
-const EMAIL: &str = "Email";
 
 /// Handles one Fetch.
 pub(super) async fn run(
@@ -78,27 +77,24 @@ async fn fetch(
     let (shown, parts) = session.eas.blocking(work).await?;
     room.parts = parts;
     match shown.map(|shown| room.took(shown)) {
-        Ok(properties) => {
+        Ok((class, properties)) => {
             let schema = options.and_then(|options| options.child(tags::SCHEMA));
-            Ok(Ok(Fetched { class: Some(EMAIL), properties: narrowed(properties, schema) }))
+            Ok(Ok(Fetched { class: Some(class), properties: narrowed(properties, schema) }))
         }
         Err(e) => status(e).map(Err),
     }
 }
 
-/// An item's properties, and how many octets they take.
+/// An item's class (MS-ASCMD §2.2.3.27.3) and properties, and how many octets they take.
 fn item(
     session: &Session,
     folder: FolderId,
     uid: Uid,
     wishes: &Wishes,
     mut parts: Option<&mut Vec<Bytes>>,
-) -> Result<(Element<'static>, usize), Error> {
+) -> Result<((&'static str, Element<'static>), usize), Error> {
     let view = session.eas.mailbox.view(session.acting())?;
     let folder = view.readable(folder)?;
-    if folder.kind != Kind::Mail {
-        return Err(Error::Invalid("items of this kind cannot be shown"));
-    }
     let item = view.item(&folder, uid)?.ok_or(Error::Missing)?;
     let before = parts.as_ref().map_or(0, |parts| parts.len());
     let shown = Renderer::new(session, &view, &folder, wishes).properties(
@@ -106,9 +102,10 @@ fn item(
         tags::PROPERTIES,
         parts.as_deref_mut(),
     )?;
+    let shown = shown.ok_or(Error::Missing)?;
     let inline: usize = shown.descendants().filter_map(Element::bytes).map(<[u8]>::len).sum();
     let apart: usize = parts.iter().flat_map(|parts| parts.iter().skip(before)).map(Bytes::len).sum();
-    Ok((shown, inline.saturating_add(apart)))
+    Ok(((class::name(folder.kind), shown), inline.saturating_add(apart)))
 }
 
 /// What of the properties a Schema names, if it names anything. MS-ASCMD §2.2.3.158.

@@ -7,6 +7,7 @@ use wbxml::{Element, Version, airsync};
 
 use super::apply::{Applied, BAD_KEY, CONVERSION, FOLDERS_CHANGED, NOT_FOUND, OK, Ready, new_nonce};
 use super::request::{Asked, Collection};
+use crate::doors::eas::class;
 use crate::doors::eas::ids::{item_id, server_id};
 use crate::doors::eas::render::{Renderer, cut_off};
 use crate::doors::eas::reply::Failure;
@@ -76,19 +77,9 @@ fn head(session: &Session, asked: &Collection, folder: Option<&Folder>, key: &st
     let mut head = Element::new(airsync::COLLECTION);
     // Class went out with 14.0. MS-ASCMD §2.2.3.27.
     if session.version < Version::V14_0 {
-        head.push(Element::leaf(airsync::CLASS, class(folder.map_or(Kind::Mail, |f| f.kind))));
+        head.push(Element::leaf(airsync::CLASS, class::name(folder.map_or(Kind::Mail, |f| f.kind))));
     }
     head.with_text(airsync::SYNC_KEY, key.to_owned()).with_text(airsync::COLLECTION_ID, asked.id.clone())
-}
-
-fn class(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Mail | Kind::Files => "Email",
-        Kind::Calendar | Kind::Journal => "Calendar",
-        Kind::Contacts => "Contacts",
-        Kind::Tasks => "Tasks",
-        Kind::Notes => "Notes",
-    }
 }
 
 fn failed(session: &Session, asked: &Collection, status: u8) -> Element<'static> {
@@ -225,8 +216,10 @@ fn command(renderer: &Renderer<'_>, step: Step) -> Result<Option<(Element<'stati
     let data = if content { renderer.whole(&item) } else { renderer.flags(&item) };
     let data = data.unwrap_or_else(|e| {
         tracing::error!(folder = folder.id.0, uid = uid.0, error = %e, "an item cannot be shown as it is");
-        renderer.damaged(&item)
+        Some(renderer.damaged(&item))
     });
+    // The class passes over what is none of it.
+    let Some(data) = data else { return Ok(None) };
     let octets = octets(&data);
     Ok(Some((command.with(data), octets)))
 }
@@ -245,11 +238,11 @@ fn fetched(renderer: &Renderer<'_>, ready: &Ready, id: &str, left: &mut Room) ->
     let uid = item_id(id).filter(|(folder, _)| *folder == ready.folder).map(|(_, uid)| uid);
     let item = uid.and_then(|uid| renderer.view().item(renderer.folder(), uid).ok().flatten());
     match item.map(|item| renderer.whole(&item)) {
-        Some(Ok(data)) => {
+        Some(Ok(Some(data))) => {
             left.octets = left.octets.saturating_sub(octets(&data));
             element.with_number(airsync::STATUS, OK).with(data)
         }
         Some(Err(_)) => element.with_number(airsync::STATUS, CONVERSION),
-        None => element.with_number(airsync::STATUS, NOT_FOUND),
+        Some(Ok(None)) | None => element.with_number(airsync::STATUS, NOT_FOUND),
     }
 }

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wbxml::{Element, airsync, airsyncbase, email};
 
-use super::drafts::{self, Claim, Plans};
+use super::plans::{self, Claim, Plans};
 use super::request::{Collection, Command, Kind};
+use super::{drafts, objects};
 use crate::clock;
 use crate::doors::eas::ids::{folder_id, item_id, server_id};
 use crate::doors::eas::render::{
-    CATEGORIES_PROPERTY, FLAG_PROPERTY, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
+    CATEGORIES_PROPERTY, FLAG_PROPERTY, Kept, TooMuch, Wishes, has_filter, kept_categories, kept_flag,
 };
 use crate::doors::eas::reply::{Failure, Status};
 use crate::doors::eas::session::Session;
 use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{self, Given, State};
 use crate::mailbox::{
-    Edit, Error, Flags, Folder, FolderId, Granted, Knew, MailTx, Modseq, Origin, OwnerId, Role, Uid, View,
+    Edit, Error, Flags, Folder, FolderId, Granted, Kind as Holds, Knew, MailTx, Modseq, Origin, OwnerId,
+    Role, Uid, View,
 };
 use crate::store::Tx;
 
@@ -41,6 +43,8 @@ pub(super) struct Ready {
     pub(super) row: sync::Collection,
     /// Its options in force.
     pub(super) wishes: Wishes,
+    /// These, and what the client manages of the items, as they are kept.
+    kept: Kept,
     /// Outcomes that the client must be told.
     pub(super) responses: Vec<Element<'static>>,
     /// Items that the client asked for.
@@ -101,7 +105,10 @@ pub(super) async fn run(
     let Some(stored) = state::collection(view.reader(), session, folder.id)? else {
         return Ok(Applied::Failed(BAD_KEY));
     };
-    let wishes = wishes(asked, &stored);
+    let mut kept = Kept::read(&stored.options);
+    if let Some(wishes) = &asked.wishes {
+        kept.wishes = wishes.clone();
+    }
     let mut row = stored.clone();
     if !accept(&mut row, asked, &folder, session)? {
         return Ok(Applied::Failed(BAD_KEY));
@@ -110,16 +117,19 @@ pub(super) async fn run(
         folder: folder.id,
         stored: state::row(&stored),
         row,
-        wishes,
+        wishes: kept.wishes.clone(),
+        kept,
         responses: Vec::new(),
         fetches: fetches(asked),
         wants_changes: asked.wants_changes(),
     };
     let changes = asked.commands.iter().any(|c| c.kind != Kind::Fetch);
-    if !changes && ready.row.given.is_empty() && ready.row.options == options(&ready.wishes) {
+    if !changes && ready.row.given.is_empty() && ready.row.options == ready.kept.row() {
         return Ok(Applied::Ready(Box::new(ready)));
     }
-    let deletes = asked.sticky.deletes_as_moves && asked.commands.iter().any(|c| c.kind == Kind::Delete);
+    // The folder of deleted items holds mail.
+    let moves = asked.sticky.deletes_as_moves && folder.kind == Holds::Mail;
+    let deletes = moves && asked.commands.iter().any(|c| c.kind == Kind::Delete);
     let trash = if deletes { trash.of(&view, folder.owner)? } else { None };
     drop(view);
     apply(session, asked, ready, &folder, trash.filter(|id| *id != folder.id)).await
@@ -147,11 +157,11 @@ impl Trash {
 /// Key 0: a new state, or the one just begun if its answer may still be on the way.
 async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<Applied, Failure> {
     let key = collection_row(session, folder.id);
-    let wishes = asked.wishes.clone().unwrap_or_default();
+    let kept = Kept { wishes: asked.wishes.clone().unwrap_or_default(), supported: asked.supported.clone() };
     let now = session.eas.mailbox.clock().now();
     let epoch = session.eas.mailbox.store().epoch()?;
     let nonce = new_nonce()?;
-    let (wanted, id) = (options(&wishes), folder.id);
+    let (wanted, id) = (kept.row(), folder.id);
     let begun = session.eas.mailbox.shrink(session.acting(), session.device, move |tx| {
         let folder = tx.granted(id)?;
         let (head, uid_validity) = (tx.highest(&folder)?, tx.uid_validity(&folder)?);
@@ -176,7 +186,8 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         folder: folder.id,
         stored: state::row(&row),
         row,
-        wishes,
+        wishes: kept.wishes.clone(),
+        kept,
         responses: Vec::new(),
         fetches: Vec::new(),
         wants_changes: false,
@@ -200,16 +211,6 @@ fn accept(
     Ok(accepted && (folder.purged..=folder.highest).contains(&row.state.cursor))
 }
 
-fn wishes(asked: &Collection, stored: &sync::Collection) -> Wishes {
-    let kept = || postcard::from_bytes(&stored.options).unwrap_or_default();
-    asked.wishes.clone().unwrap_or_else(kept)
-}
-
-fn options(wishes: &Wishes) -> Vec<u8> {
-    // Plain values into a vector: nothing here can fail.
-    postcard::to_stdvec(wishes).unwrap_or_default()
-}
-
 /// The items asked for, each once.
 fn fetches(asked: &Collection) -> Vec<String> {
     let fetches = asked.commands.iter().filter(|c| c.kind == Kind::Fetch);
@@ -224,6 +225,9 @@ struct Outcome {
     responses: Vec<Element<'static>>,
 }
 
+/// How often commands are worked out anew, since an item was changed meanwhile.
+const ATTEMPTS: usize = 4;
+
 async fn apply(
     session: &Session,
     asked: &Collection,
@@ -232,28 +236,40 @@ async fn apply(
     trash: Option<FolderId>,
 ) -> Result<Applied, Failure> {
     let commands: Vec<_> = asked.commands.iter().filter(|c| c.kind != Kind::Fetch).cloned().collect();
-    let drafts = drafts::plan(session, folder, &commands, &ready.row.given).await?;
-    let work = |drafts| Work {
+    let work = |plans| Work {
         folder: folder.id,
         trash,
         commands: commands.clone(),
         knew: ready.row.state.cursor,
         device: session.device,
-        drafts,
+        plans,
     };
-    if !drafts.send_any() {
-        return apply_with(session, work(drafts), ready.clone()).await?.map_err(Failure::from);
-    }
-    match apply_with(session, work(drafts), ready.clone()).await? {
-        // What is sent does not fit in after it was taken for delivery, so that nothing may come of it all:
-        // the other commands are applied without it.
-        Err(Error::OverQuota | Error::Denied | Error::Invalid(_)) => {
-            let mut drafts = drafts::plan(session, folder, &commands, &ready.row.given).await?;
-            drafts.refuse_to_send(NO_SPACE);
-            apply_with(session, work(drafts), ready.clone()).await?.map_err(Failure::from)
+    let plan = || plans::plan(session, folder, &commands, &ready.row.given, &ready.kept);
+    let mut applied = Ok(Applied::Failed(super::answer::RETRY));
+    for _ in 0..ATTEMPTS {
+        let plans = plan().await?;
+        let (sends, again) = (plans.send_any(), plans.can_be_made_again());
+        applied = apply_with(session, work(plans), ready.clone()).await?;
+        match applied {
+            Ok(Applied::Failed(super::answer::RETRY)) if again => {}
+            // What is sent does not fit in after it was taken for delivery, so that nothing may come of it all:
+            // the other commands are applied without it.
+            Err(Error::OverQuota | Error::Denied | Error::Invalid(_)) if sends => {
+                let mut plans = plan().await?;
+                plans.refuse_to_send(NO_SPACE);
+                applied = apply_with(session, work(plans), ready.clone()).await?;
+                break;
+            }
+            _ => break,
         }
-        applied => applied.map_err(Failure::from),
     }
+    let mut applied = applied.map_err(Failure::from)?;
+    if let (Applied::Ready(ready), true) = (&mut applied, folder.kind != Holds::Mail) {
+        let told = objects::answers(session, folder, &commands, &ready.row.given)?;
+        let commands = commands.iter().zip(&ready.row.given).zip(told);
+        ready.responses = commands.filter_map(|((c, g), told)| response(folder.id, c, g, told)).collect();
+    }
+    Ok(applied)
 }
 
 async fn apply_with(
@@ -265,9 +281,9 @@ async fn apply_with(
     let client_wins = ready.wishes.client_wins;
     let claim = Claim { device: work.device, knew: work.knew, client_wins };
     let (expected, mut row) = (ready.stored.clone(), ready.row.clone());
-    row.options = options(&ready.wishes);
+    row.options = ready.kept.row();
     let (eas, acting) = (session.eas.clone(), session.acting());
-    let grows = work.drafts.any() || work.commands.iter().any(|c| c.kind == Kind::Add);
+    let grows = work.plans.any() || work.commands.iter().any(|c| c.kind == Kind::Add);
     let work = move |tx: &mut Tx<'_>| {
         // Another request of the device came in between: it works from a state that is gone.
         let present = state::read::<sync::Collection>(&*tx, &key)?;
@@ -276,13 +292,13 @@ async fn apply_with(
         }
         let (folder, commands) = (work.folder, &work.commands);
         eas.mailbox.within(tx, acting.clone(), work.device, |mail| {
-            work.drafts.check(mail, folder, commands, claim)
+            work.plans.check(mail, folder, commands, claim)
         })?;
-        work.drafts.place(&eas, tx)?;
+        work.plans.place(&eas, tx)?;
         let (given, responses) =
             eas.mailbox.within(tx, acting.clone(), work.device, |mail| work.run(mail, &row.given))?;
         // To the device, too, the copy in Sent is something new.
-        let copies = eas.mailbox.within(tx, acting, Origin::OTHER, |mail| work.drafts.keep_copies(mail));
+        let copies = eas.mailbox.within(tx, acting, Origin::OTHER, |mail| work.plans.keep_copies(mail));
         copies.map_err(gone_meanwhile)?;
         row.given = given;
         tx.put(key, state::row(&row));
@@ -318,8 +334,8 @@ struct Work {
     commands: Vec<Command>,
     knew: Modseq,
     device: Origin,
-    /// What becomes of drafts.
-    drafts: Plans,
+    /// What is worked out already.
+    plans: Plans,
 }
 
 impl Work {
@@ -364,9 +380,9 @@ impl Work {
         let digest = command.digest;
         let uid = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
         let uid = uid.filter(|(folder, _)| *folder == self.folder).map(|(_, uid)| uid);
-        let draft = self.drafts.apply(tx, at, (index, command), uid, Knew(Some(self.knew)))?;
+        let planned = self.plans.apply(tx, at, (index, command), uid, Knew(Some(self.knew)))?;
         let outcome = match (command.kind, uid) {
-            _ if let Some(outcome) = draft => outcome,
+            _ if let Some(outcome) = planned => outcome,
             (Kind::Add, _) => Err(CONVERSION),
             (_, None) => Err(NOT_FOUND),
             (Kind::Change, Some(uid)) => self.change(tx, at, uid, &command.element)?,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use wbxml::{Element, Version, airsync, email2};
 
 use super::apply::{Before, CONVERSION, Done, NO_SPACE, NOT_FOUND, OK, edit_of, told};
+use super::plans::{CONFLICT, Claim};
 use super::request::{Command, Kind};
 use crate::doors::eas::draft::{Changes, Writer, added_files};
 use crate::doors::eas::ids::item_id;
@@ -19,14 +20,10 @@ use crate::doors::eas::reply::{Failure, Status};
 use crate::doors::eas::session::{Eas, Session};
 use crate::mailbox::sync::Given;
 use crate::mailbox::{
-    Edit, Error, Flags, Folder, FolderId, Granted, Item, Knew, MailTx, Modseq, NewContent, NewItem, Origin,
-    Role, Uid,
+    Edit, Error, Flags, Folder, FolderId, Granted, Item, Knew, MailTx, NewContent, NewItem, Role, Uid,
 };
 use crate::message::MailRecord;
 use crate::store::{self, BodyId, Tx};
-
-/// 7: client and server both changed the item, and the server's stays. MS-ASCMD §2.2.3.177.17.
-const CONFLICT: u16 = 7;
 
 /// What commands come to.
 #[derive(Default)]
@@ -35,27 +32,6 @@ pub(super) struct Plans {
     made: BTreeMap<usize, Result<Plan, u16>>,
     /// Drafts of which a command failed in this run, with its status: a later one may build on it.
     failed: RefCell<BTreeMap<Uid, u16>>,
-}
-
-/// Whose change counts where client and server both changed a draft.
-#[derive(Clone, Copy)]
-pub(super) struct Claim {
-    /// The client.
-    pub(super) device: Origin,
-    /// Up to where it knew the folder.
-    pub(super) knew: Modseq,
-    /// Conflict: its change replaces the server's. MS-ASCMD §2.2.3.34.
-    pub(super) client_wins: bool,
-}
-
-impl Claim {
-    /// Whether a change would undo what the client has not seen.
-    fn conflicts(&self, item: &Item) -> bool {
-        let knows = item.content_modseq <= self.knew
-            || item.silent_for.is(self.device)
-            || (item.content_modseq == item.born && item.born_by.is(self.device));
-        !knows && !self.client_wins
-    }
 }
 
 /// What one command comes to.
@@ -106,8 +82,8 @@ pub(super) async fn plan(
     Ok(plans)
 }
 
-/// The draft that a command names.
-fn named(command: &Command, folder: FolderId) -> Option<Uid> {
+/// The item that a command names.
+pub(super) fn named(command: &Command, folder: FolderId) -> Option<Uid> {
     let named = command.element.text_of(airsync::SERVER_ID).and_then(item_id);
     named.filter(|(of, _)| *of == folder).map(|(_, uid)| uid)
 }

@@ -9,7 +9,9 @@
 mod answer;
 mod apply;
 mod drafts;
+mod objects;
 mod park;
+mod plans;
 mod remember;
 mod request;
 

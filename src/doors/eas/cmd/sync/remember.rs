@@ -16,6 +16,7 @@ use wbxml::airsync;
 
 use super::answer::Told;
 use super::request::{Asked, Collection, Sticky};
+use crate::doors::eas::class::Supported;
 use crate::doors::eas::ids::folder_id;
 use crate::doors::eas::reply::Failure;
 use crate::doors::eas::session::Session;
@@ -150,6 +151,7 @@ pub(super) fn last(session: &Session, named: &BTreeSet<&str>) -> Result<Option<A
             key: key.to_owned(),
             sticky: sticky.clone(),
             wishes: None,
+            supported: Supported::All,
             commands: Vec::new(),
             is_wrong: false,
         });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wbxml::{Element, airsync, email2};
 
 use super::remember;
+use crate::doors::eas::class::Supported;
 use crate::doors::eas::render::Wishes;
 use crate::doors::eas::reply::{Failure, Status};
 use crate::doors::eas::session::Session;
@@ -39,6 +40,8 @@ pub(super) struct Collection {
     pub(super) sticky: Sticky,
     /// New options; `None` keeps those of the last request.
     pub(super) wishes: Option<Wishes>,
+    /// What the client manages of the items; said when it begins, and of no account later.
+    pub(super) supported: Supported,
     /// The client's changes.
     pub(super) commands: Vec<Command>,
     /// Whether it says what the protocol does not. That is told of this collection alone.
@@ -218,6 +221,7 @@ impl Collection {
             key: key.to_owned(),
             sticky: Sticky { window: 0, get_changes: Some(false), deletes_as_moves: true },
             wishes: None,
+            supported: Supported::All,
             commands: Vec::new(),
             is_wrong: false,
         };
@@ -238,6 +242,7 @@ impl Collection {
         // A second block of options is for SMS, which we have none of.
         let wishes = element.children_of(airsync::OPTIONS).find(|o| o.text_of(airsync::CLASS) != Some("SMS"));
         self.wishes = wishes.map(Wishes::parse).transpose()?;
+        self.supported = Supported::read(element.child(airsync::SUPPORTED));
         self.sticky = Sticky {
             window: window(element.parse_of(airsync::WINDOW_SIZE)?, WINDOW_DEFAULT, session),
             get_changes,

@@ -2,6 +2,7 @@ use wbxml::Version;
 
 use super::super::request::Sticky;
 use super::*;
+use crate::doors::eas::class::Supported;
 use crate::doors::eas::sample::Sample;
 use crate::mailbox::{Kind as FolderKind, NewFolder};
 
@@ -11,6 +12,7 @@ fn asked(folder: FolderId, key: &str) -> Collection {
         key: key.to_owned(),
         sticky: Sticky { window: 100, get_changes: None, deletes_as_moves: true },
         wishes: None,
+        supported: Supported::All,
         commands: Vec::new(),
         is_wrong: false,
     }
