@@ -179,7 +179,7 @@ impl FreeBusy {
     }
 }
 
-fn time_of(period: &Period, zones: &Zones, floating: &Zone) -> Range<i64> {
+pub(crate) fn time_of(period: &Period, zones: &Zones, floating: &Zone) -> Range<i64> {
     let at = |time: &DateTime| zones.instant(&Moment::At(time.clone()), floating);
     match period {
         Period::Until(start, end) => at(start)..at(end),

@@ -157,6 +157,11 @@ impl<'t, 'g> MailTx<'t, 'g> {
         Ok(self.folder_row(folder.id)?.highest)
     }
 
+    /// A folder as it is now.
+    pub fn folder(&mut self, folder: &Granted<'g>) -> Result<&Folder, Error> {
+        Ok(self.folder_row(folder.id)?)
+    }
+
     /// A folder's UIDVALIDITY.
     pub fn uid_validity(&mut self, folder: &Granted<'g>) -> Result<u32, Error> {
         Ok(self.folder_row(folder.id)?.uid_validity)

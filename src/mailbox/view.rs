@@ -18,6 +18,9 @@ use crate::store::{Order, Read, Reader, prefix_end};
 /// Changes of a folder looked at for a move that is asked for again.
 const LOOK_BACK: usize = 4_000;
 
+/// Told of each item's filter date, UID and span.
+type SpanVisitor<'v> = dyn FnMut(Millis, Uid, &[u8]) -> ControlFlow<()> + 'v;
+
 /// A snapshot of all folders, for one acting principal.
 pub struct View {
     reader: Reader,
@@ -184,12 +187,7 @@ impl View {
 
     /// Visits the items of a folder with a filter date of `from` or later, in the order of these dates, with
     /// their property [`SPAN`]; neither item nor record is touched for it.
-    pub fn spans(
-        &self,
-        folder: &Folder,
-        from: Millis,
-        visit: &mut dyn FnMut(Millis, Uid, &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    pub fn spans(&self, folder: &Folder, from: Millis, visit: &mut SpanVisitor<'_>) -> Result<(), Error> {
         let low = Position { date: from, uid: 0 };
         rows::spans(&self.reader, folder.id, low, Position::TOP, Order::Forward, &mut |at, span| {
             visit(at.date, Uid(at.uid), span)

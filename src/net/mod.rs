@@ -3,6 +3,7 @@
 //! Every connection, clear or encrypted, reaches its door as a [`Stream`] and a [`Peer`]. A door that
 //! parks a connection waits for [`Shutdown::begun`] too, and answers in its own words when it comes.
 
+pub mod basic;
 mod body;
 mod forwarded;
 mod gate;

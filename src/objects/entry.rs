@@ -95,6 +95,8 @@ pub struct Entry {
     pub floating: Floating,
     /// Whether it has or may have instances beyond the first.
     pub recurs: bool,
+    /// Whether it is a to-do that is completed or cancelled.
+    pub done: bool,
     /// The e-mail addresses of a card, at most 32.
     pub addresses: Vec<String>,
 }
@@ -112,6 +114,7 @@ impl Entry {
             end: None,
             floating: Floating::No,
             recurs: false,
+            done: false,
             addresses: Vec::new(),
         }
     }
@@ -131,6 +134,7 @@ impl Entry {
         entry.summary = cut(summary.unwrap_or_default());
         entry.organizer = master.and_then(|c| c.line("ORGANIZER")).map(|line| cut(line.cal_address()));
         entry.attendees = members.iter().any(|c| c.line("ATTENDEE").is_some());
+        entry.done = kept == Kept::ToDo && master.is_some_and(|c| is_done(c));
         let Some(series) = series else { return entry };
         entry.recurs = series.recurs();
         let Some(span) = series.span(&Zone::utc(), bounds) else { return entry };
@@ -164,8 +168,10 @@ impl Entry {
                 Some(self.end.map_or(FOREVER, |end| end.saturating_mul(1000)).min(FOREVER))
             }
             Kept::Event => Some(FOREVER),
-            // A search by time among events must not pass over what else is in their folder.
+            // A phone's filter of a calendar does not concern what is no event.
             Kept::ToDo | Kept::Journal if in_calendar => Some(FOREVER),
+            // What is to be done has no end; a phone may filter what is done.
+            Kept::ToDo => Some(if self.done { 0 } else { FOREVER }),
             _ => None,
         }
     }
@@ -177,6 +183,15 @@ impl Entry {
     /// The entry in an item's record; `None` if it is damaged or of something else.
     pub fn of(record: &Record) -> Option<Self> {
         decode_v(VERSION, record.record()).ok()
+    }
+}
+
+/// Whether nothing is left to be done of a to-do. RFC 5545 §3.8.1.11, §3.8.2.1.
+fn is_done(to_do: &Component) -> bool {
+    match to_do.line("STATUS").map(|line| line.value().trim().to_ascii_uppercase()).as_deref() {
+        Some("COMPLETED" | "CANCELLED") => true,
+        Some(_) => false,
+        None => to_do.line("COMPLETED").is_some(),
     }
 }
 
@@ -193,7 +208,7 @@ pub(super) enum Spot {
     Floating(i64),
     /// Begins at that second or up to a day before; its body tells the rest.
     Look(i64, [u8; 16]),
-    /// What is no event has to be looked at by whoever asks.
+    /// It is no event.
     Other,
 }
 
@@ -223,7 +238,7 @@ impl Spot {
         bytes
     }
 
-    /// What an index row says; what is not known has to be looked at.
+    /// What an index row says; what is not known is none of ours.
     pub(super) fn decode(bytes: &[u8]) -> Self {
         let read = || {
             let (tag, rest) = bytes.split_first()?;

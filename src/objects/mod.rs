@@ -27,7 +27,7 @@ pub use folder::{
     COLOR, COMPONENTS, Components, DESCRIPTION, DISPLAY_NAME, ORDER, SEGMENT, TIME_ZONE, components, create,
 };
 pub use prepared::{Limits, Prepared, Refused};
-pub use put::{Error, Expected, NewObject, Target, put, remove};
+pub use put::{Error, Expected, MODIFIED, NewObject, Target, put, remove};
 pub use read::{Object, by_name, by_uid, etag, read};
 pub use verify::verify;
 

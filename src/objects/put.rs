@@ -10,6 +10,9 @@ use crate::mailbox::{
 };
 use crate::store::{self, StagedBody};
 
+/// The property of an item with when its content was last replaced, in milliseconds since 1970 as text.
+pub const MODIFIED: &str = "modified";
+
 /// An object whose body is staged, ready to be put.
 #[derive(Clone)]
 pub struct NewObject {
@@ -208,6 +211,7 @@ fn replace<'g>(
         });
     }
     let mut properties = new.properties.clone();
+    properties.push((MODIFIED.to_owned(), Some(new.arrived.to_string().into_bytes())));
     properties.push((SPAN.to_owned(), Some(new.span.clone())));
     let content = NewContent {
         body: new.body.clone(),

@@ -16,12 +16,11 @@ const DAY: i64 = 86_400;
 const LOOK: Bounds = Bounds { instances: 1, steps: 50_000 };
 
 impl Objects {
-    /// The items of a folder with an instance that overlaps `range` (seconds since 1970), by UID; whole days
+    /// The events of a folder with an instance that overlaps `range` (seconds since 1970), by UID; whole days
     /// and floating times are those of `floating`. RFC 4791 §9.9 for VEVENT.
     ///
-    /// What is no event is named whatever its times: what of it overlaps depends on more than one of
-    /// them. A series that takes too long to look through is named too. One item that cannot be read does
-    /// not stop the others.
+    /// A series that takes too long to look through is named too. One item that cannot be read does not stop
+    /// the others.
     ///
     /// # Errors
     /// The store's.
@@ -32,10 +31,10 @@ impl Objects {
         range: &Range<i64>,
         floating: &Zone,
     ) -> Result<Vec<Uid>, Error> {
-        let from = match folder.kind {
-            Kind::Calendar => range.start.saturating_sub(DAY).saturating_mul(1000),
-            _ => Millis::MIN,
-        };
+        if folder.kind != Kind::Calendar {
+            return Ok(Vec::new());
+        }
+        let from: Millis = range.start.saturating_sub(DAY).saturating_mul(1000);
         let latest = range.end.saturating_add(DAY);
         let mut found = Vec::new();
         let mut look = Vec::new();
@@ -53,7 +52,7 @@ impl Objects {
                     }
                     false
                 }
-                Spot::Other => true,
+                Spot::Other => false,
             };
             if hit {
                 found.push(uid);

@@ -4,20 +4,20 @@ use std::ops::ControlFlow;
 
 use super::entry::{Entry, Spot};
 use super::prepared::{Limits, Prepared};
-use crate::mailbox::{Acting, Error, Folder, Item, Kind, Mailbox, SPAN, Uid, View, owners};
+use crate::mailbox::{Error, Folder, Item, Kind, SPAN, Uid, View, owners};
 use crate::store::BodyId;
 
-/// Computes again what is kept beside the objects of all owners and tells what differs. Reads every object.
+/// Computes again what is kept beside the objects of all owners and tells what differs; `view` is the
+/// server's own. Reads every object.
 ///
 /// # Errors
 /// The store's.
-pub fn verify(mailbox: &Mailbox) -> Result<Vec<String>, Error> {
-    let view = mailbox.view(Acting::System)?;
+pub fn verify(view: &View) -> Result<Vec<String>, Error> {
     let mut told = Vec::new();
     for owner in owners(view.reader())? {
         for seen in view.folders(owner)? {
             if !matches!(seen.folder.kind, Kind::Mail) {
-                folder(&view, &seen.folder, &mut told)?;
+                folder(view, &seen.folder, &mut told)?;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use crate::doors::dav;
 use crate::doors::eas::{self, Eas};
 use crate::doors::{admin, imap, smtp};
 use crate::net::{Http, Listener, Peer, Stream, Tls};
@@ -35,7 +36,7 @@ impl Doors {
             services.shutdown.clone(),
             services.metrics.clone(),
         );
-        let public = eas::router(Arc::new(door));
+        let public = eas::router(Arc::new(door)).merge(dav::router(services));
         Self(Arc::new(Inner {
             services: services.clone(),
             // Figures and health are for the machine's own neighbours, never for the internet.

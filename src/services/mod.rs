@@ -13,6 +13,7 @@ use crate::directory::{self, Allowance, AuthLimits, Directory, FailureLimits, Pa
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
+use crate::objects::Objects;
 use crate::store::{self, EngineKind, Store, StoreOptions};
 
 pub use keeper::Keeper;
@@ -28,6 +29,8 @@ pub struct Services {
     pub store: Store,
     /// The shared folders.
     pub mailbox: Mailbox,
+    /// Calendar and address objects in them.
+    pub objects: Objects,
     /// Who is who.
     pub directory: Directory,
     /// Mail in, and out through the queue.
@@ -57,6 +60,7 @@ impl Services {
             clock,
             store,
             mailbox,
+            objects: Objects::default(),
             directory,
             delivery,
             metrics,

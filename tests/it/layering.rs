@@ -24,7 +24,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         &["mailbox", "objects", "scheduling", "directory", "message", "store", "config", "metrics", "net"],
     ),
     ("net", &["config"]),
-    ("services", &["config", "metrics", "store", "mailbox", "directory", "delivery", "net"]),
+    ("services", &["config", "metrics", "store", "mailbox", "directory", "delivery", "net", "objects"]),
     // Doors see all beneath them and never each other.
     ("doors", DOORS),
     ("server", &["services", "doors", "config", "net"]),
@@ -38,6 +38,8 @@ const DOORS: &[&str] = &[
     "store",
     "policy",
     "mailbox",
+    "objects",
+    "scheduling",
     "directory",
     "message",
     "delivery",
@@ -46,6 +48,7 @@ const DOORS: &[&str] = &[
     "net",
     "services",
     "wbxml",
+    "caldav",
 ];
 
 /// Our crates beside the root; they import nothing of ours.

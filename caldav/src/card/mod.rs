@@ -4,12 +4,16 @@
 //! line that it does touch keeps its place, its group and its parameters. Both know what Apple, Outlook and
 //! Evolution write beside the standards.
 
+mod check;
+mod convert;
 mod date;
 mod edit;
 mod entry;
 mod read;
 mod related;
 
+pub use check::{BadCard, check};
+pub use convert::convert;
 pub use date::CardDate;
 pub use edit::CardMut;
 pub use entry::{Address, Entry, Organization, PersonName, PhoneKind, Photo, Place};

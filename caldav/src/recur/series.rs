@@ -180,6 +180,15 @@ impl Series {
     ///
     /// What it takes grows with the range and is bounded, however far that is from DTSTART.
     pub fn expand(&self, range: Range<i64>, floating: &Zone, bounds: &Bounds) -> Expansion {
+        let mut all = self.gather(range, floating, bounds);
+        all.instances.sort_by_key(|instance| (instance.start, instance.end, instance.component));
+        all.truncated |= all.instances.len() > bounds.instances;
+        all.instances.truncate(bounds.instances);
+        all
+    }
+
+    /// As [`Series::expand`], in no order and with all overrides, whatever bound the rules reach.
+    pub(crate) fn gather(&self, range: Range<i64>, floating: &Zone, bounds: &Bounds) -> Expansion {
         let mut out = Collector { range, bounds, found: Vec::new(), full: false };
         let mut budget = Budget::new(bounds.steps);
         for changed in &self.overrides {
@@ -189,11 +198,12 @@ impl Series {
         if let Some(master) = &self.master {
             self.expand_master(master, floating, &mut budget, &mut out);
         }
-        let mut instances = out.found;
-        instances.sort_by_key(|instance| (instance.start, instance.end, instance.component));
-        let truncated = budget.exhausted || out.full || instances.len() > bounds.instances;
-        instances.truncate(bounds.instances);
-        Expansion { instances, truncated }
+        Expansion { instances: out.found, truncated: budget.exhausted || out.full }
+    }
+
+    /// The zones that its object's TZIDs stand for.
+    pub(crate) fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     /// From when to when it reaches, for an index of what may overlap a range.

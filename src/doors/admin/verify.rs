@@ -10,7 +10,7 @@ use crate::directory::{self, Account, AccountId, DomainId};
 use crate::mailbox::{Acting, Error, OwnerId, STANDARD};
 use crate::services::Services;
 use crate::store::{Depth, Read};
-use crate::{delivery, mailbox};
+use crate::{delivery, mailbox, objects};
 
 /// Most problems in an answer; a store that is damaged all over has more than anyone reads.
 const TOLD: usize = 1000;
@@ -23,6 +23,7 @@ pub(super) fn verify(services: &Services) -> Result<Answer, Failure> {
     let mut further: Vec<String> = mailbox::verify(reader)?.iter().map(ToString::to_string).collect();
     further.extend(delivery::verify(reader)?);
     further.extend(directory::verify(reader)?);
+    further.extend(objects::verify(&view)?);
     further.extend(homes(&view)?);
     let found = report.problems.saturating_add(u64::try_from(further.len()).unwrap_or(u64::MAX));
     let mut problems = report.described;

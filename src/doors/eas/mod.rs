@@ -5,7 +5,7 @@
 //! become ActiveSync's words.
 
 mod autodiscover;
-mod basic;
+
 mod body;
 mod class;
 mod cmd;
@@ -41,3 +41,5 @@ pub use parked::Parked;
 pub use reply::{Failure, Reply, Status};
 pub use request::{Command, Query, Version};
 pub use session::{Eas, Session};
+
+use crate::net::basic;

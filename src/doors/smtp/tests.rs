@@ -73,6 +73,7 @@ async fn server(limits: Limits, tls: Option<TlsAcceptor>) -> Server {
     config.smtp.hostname = "mail.example.test".into();
     let metrics = Metrics::new();
     let services = Services {
+        objects: crate::objects::Objects::default(),
         delivery: Delivery::new(town.mailbox.clone(), config.smtp.clone(), Arc::new(NoDns), metrics.clone()),
         config: Arc::new(config),
         clock,

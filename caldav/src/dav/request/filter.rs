@@ -57,6 +57,8 @@ pub enum Matching {
 pub struct TextMatch {
     /// The text.
     pub text: String,
+    /// It, as it is compared.
+    folded: String,
     /// How it is compared.
     pub collation: Collation,
     /// It matches what does not have it.
@@ -309,7 +311,18 @@ impl TextMatch {
             Some(_) => return Err(BadRequest::Refused(Precondition::ValidFilter)),
         };
         let negate = element.attribute("negate-condition").is_some_and(|value| value.trim() == "yes");
-        Ok(Self { text: element.text(), collation, negate, matching })
+        Ok(Self::new(&element.text(), collation, matching, negate))
+    }
+
+    /// A text to look for.
+    pub fn new(text: &str, collation: Collation, matching: Matching, negate: bool) -> Self {
+        let folded = crate::filter::fold(collation, text).into_owned();
+        Self { text: text.to_owned(), folded, collation, negate, matching }
+    }
+
+    /// What is compared with a folded value.
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
     }
 }
 

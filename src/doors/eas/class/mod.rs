@@ -11,6 +11,8 @@ mod contacts;
 mod ical;
 mod notes;
 mod out;
+#[cfg(test)]
+mod sample;
 mod supported;
 mod tasks;
 

@@ -80,7 +80,7 @@ pub(super) fn apply(
     set_sensitivity(task, change)?;
     ical::set_categories(task, change, (tasks::CATEGORIES, tasks::CATEGORY))?;
     dates::apply(task, &zones, change)?;
-    recurrence::apply(task, &zones, change)?;
+    recurrence::apply(task, &before, &zones, change)?;
     dates::agree(task)?;
     set_complete(task, change, asker.now)?;
     reminder::apply(task, &zones, change)?;
@@ -162,7 +162,8 @@ fn set_sensitivity(task: &mut Component, change: &Change<'_>) -> Result<(), Refu
 fn is_complete(task: &Component) -> bool {
     let status = task.line("STATUS").map(|line| line.value().trim().to_ascii_uppercase());
     match status.as_deref() {
-        Some("COMPLETED") => true,
+        // What was given up needs no more doing either.
+        Some("COMPLETED" | "CANCELLED") => true,
         Some(_) => false,
         None => task.line("COMPLETED").is_some(),
     }

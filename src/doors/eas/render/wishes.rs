@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::doors::eas::class::Supported;
 use crate::doors::eas::reply::Status;
 use crate::mailbox::{Folder, Kind, Role};
+use crate::objects::FOREVER;
 
 /// Most body preferences of one request; there are four types.
 const PREFERENCES_MAX: usize = 8;
@@ -115,17 +116,40 @@ const DAY: Millis = 86_400_000;
 /// The earliest filter date of the items that a FilterType lets through in a folder. A value that its
 /// class does not have, which [`has_filter`] tells, filters nothing.
 pub(in crate::doors::eas) fn cut_off(folder: &Folder, filter: u8, now: Millis) -> Millis {
-    match folder.kind {
-        Kind::Mail if folder.role != Role::Drafts => email_cut_off(filter, now).unwrap_or(Millis::MIN),
-        // Nobody loses sight of what he is still writing; other classes have no items to filter.
-        _ => Millis::MIN,
-    }
+    // Nobody loses sight of what he is still writing.
+    let filters = folder.role != Role::Drafts;
+    filters.then(|| class_cut_off(folder.kind, filter, now)).flatten().unwrap_or(Millis::MIN)
 }
 
-/// Whether a folder's class has this FilterType: contacts and notes ignore it, and of others than mail there
-/// are no items. MS-ASCMD §2.2.3.68.2.
+/// Whether a folder's class has this FilterType. MS-ASCMD §2.2.3.68.2.
 pub(in crate::doors::eas) fn has_filter(folder: &Folder, filter: u8, now: Millis) -> bool {
-    folder.kind != Kind::Mail || email_cut_off(filter, now).is_some()
+    class_cut_off(folder.kind, filter, now).is_some()
+}
+
+/// As [`email_cut_off`], for any class. Events count by the end of their last instance, and contacts and
+/// notes ignore filters.
+fn class_cut_off(kind: Kind, filter: u8, now: Millis) -> Option<Millis> {
+    match kind {
+        Kind::Mail => email_cut_off(filter, now),
+        Kind::Calendar => {
+            let days = match filter {
+                0 => return Some(Millis::MIN),
+                4 => 14,
+                5 => 31,
+                6 => 3 * 31,
+                7 => 6 * 31,
+                _ => return None,
+            };
+            Some(now.saturating_sub(days * DAY))
+        }
+        Kind::Tasks => match filter {
+            0 => Some(Millis::MIN),
+            // Only what is still to be done: that has no end.
+            8 => Some(FOREVER),
+            _ => None,
+        },
+        _ => Some(Millis::MIN),
+    }
 }
 
 /// The earliest arrival that a FilterType lets through at `now`; `None` for a value that mail does not

@@ -187,11 +187,8 @@ pub(super) fn set_messengers(card: &mut CardMut<'_>, change: &Change<'_>) -> Res
         match said(change, tag)? {
             None => {}
             Some(None) => gone.push(n),
-            Some(Some(text)) => {
-                if had.get(n).is_none_or(|had| had.value != text) {
-                    card.set_messenger(n, Some(&text))?;
-                }
-            }
+            Some(Some(text)) if had.get(n).is_some_and(|had| had.value == text) => {}
+            Some(Some(text)) => card.set_messenger(n, Some(&text))?,
         }
     }
     gone.into_iter().rev().filter(|n| *n < had.len()).try_for_each(|n| Ok(card.set_messenger(n, None)?))

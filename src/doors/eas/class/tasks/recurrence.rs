@@ -70,18 +70,25 @@ fn begin(task: &Component) -> Option<Moment> {
     ["DTSTART", "DUE"].into_iter().find_map(|name| task.line(name)?.moment().ok())
 }
 
-/// Takes over the rule.
-pub(super) fn apply(task: &mut Component, zones: &Zones, change: &Change<'_>) -> Result<(), Refused> {
-    let had = shown(task, zones);
+/// Takes over the rule of a task that was as `before`.
+pub(super) fn apply(
+    task: &mut Component,
+    before: &Component,
+    zones: &Zones,
+    change: &Change<'_>,
+) -> Result<(), Refused> {
     let element = match change.said(tasks::RECURRENCE) {
-        Said::Leave => return Ok(()),
         Said::Is(element) if !element.children().is_empty() => element,
-        Said::Gone | Said::Is(_) => {
-            // A rule that the client was not shown is not taken away by it.
-            if had.is_some() {
-                ["RRULE", "RDATE", "EXDATE", REGENERATE, DEAD_OCCUR, START]
-                    .into_iter()
-                    .for_each(|name| drop(task.remove(name)));
+        // A rule that the client was not shown is not taken away by it.
+        Said::Gone | Said::Is(_) if shown(before, zones).is_some() => {
+            const RULE: [&str; 6] = ["RRULE", "RDATE", "EXDATE", REGENERATE, DEAD_OCCUR, START];
+            task.retain_lines(|line| !RULE.iter().any(|name| line.is(name)));
+            return Ok(());
+        }
+        _ => {
+            // What recurs still begins somewhere still. RFC 5545 §3.8.2.4.
+            if task.line("RRULE").is_some() && begin(task).is_none() {
+                before.lines_named("DTSTART").cloned().for_each(|line| task.push(line));
             }
             return Ok(());
         }

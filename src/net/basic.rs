@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The challenge of a 401. RFC 7617 §2.1.
-pub(super) const CHALLENGE: &str = "Basic realm=\"Folkmoot\", charset=\"UTF-8\"";
+pub const CHALLENGE: &str = "Basic realm=\"Folkmoot\", charset=\"UTF-8\"";
 
 /// Longest header value that is decoded; names and passwords are bounded far below it.
 const HEADER_MAX: usize = 2_048;
@@ -20,14 +20,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A user name, and a password as it came: UTF-8, or ISO-8859-1 from Outlook.
 #[derive(PartialEq, Eq)]
-pub(super) struct Basic {
-    pub(super) user: String,
-    pub(super) password: Vec<u8>,
+pub struct Basic {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Vec<u8>,
 }
 
 /// Reads the Authorization header. `None` without one, and for one that is malformed or of another
 /// scheme: all get a challenge.
-pub(super) fn credentials(headers: &HeaderMap) -> Option<Basic> {
+pub fn credentials(headers: &HeaderMap) -> Option<Basic> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     if value.len() > HEADER_MAX {
         return None;
