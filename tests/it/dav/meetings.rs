@@ -71,7 +71,7 @@ async fn the_outbox_tells_when_others_are_busy_and_not_why() {
     assert!(answer.body.contains("2.0;Success") && answer.body.contains("3.7"), "{}", answer.body);
     assert!(!answer.body.contains("Secret"), "{}", answer.body);
     let forged = request.replace("ORGANIZER:mailto:ann", "ORGANIZER:mailto:bob");
-    ann.ask("POST", &outbox, &[], &forged).await.refused(403, "organizer-allowed");
+    ann.ask("POST", &outbox, &[], &forged).await.refused(403, "valid-organizer");
     ann.ask("POST", &outbox, &[], "x").await.refused(403, "valid-calendar-data");
     ann.ask("POST", &ann.path("calendars", "calendar/"), &[], request).await.is(405);
 }
