@@ -416,3 +416,22 @@ fn too_many_dates_are_refused() {
         assert!(Series::all(object.calendar().unwrap()).remove(0).is_err());
     }
 }
+
+/// A COUNT is counted, and not reckoned, where some months lack the day.
+#[test]
+fn months_without_the_day_are_no_part_of_a_count() {
+    for day in ["28", "30", "31"] {
+        let text = format!(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:201012{day}T000000Z\nRRULE:FREQ=MONTHLY;COUNT=22\n\
+             END:VEVENT\nEND:VCALENDAR\n"
+        );
+        let object = Object::parse(text.as_bytes()).unwrap();
+        let series = Series::all(object.calendar().unwrap()).remove(0).unwrap();
+        let all = series.expand(0..i64::MAX / 4, &Zone::utc(), &Bounds::default());
+        assert_eq!(all.instances.len(), 22, "{day}");
+        // From 2012 on.
+        let late = series.expand(1_325_376_000..i64::MAX / 4, &Zone::utc(), &Bounds::default());
+        let before = all.instances.iter().filter(|i| i.start < 1_325_376_000).count();
+        assert_eq!(late.instances.len(), 22 - before, "{day}");
+    }
+}

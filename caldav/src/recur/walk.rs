@@ -189,7 +189,10 @@ impl<'r> Walk<'r> {
                 let always = |days: &[i16]| {
                     days.iter().all(|d| (1..=28).contains(d)) || days.iter().all(|d| (-28..=-1).contains(d))
                 };
-                let known = rule.by_month_day.is_empty() && self.civil.2 <= 28 || always(&rule.by_month_day);
+                let known = match rule.by_month_day.as_slice() {
+                    [] => self.civil.2 <= 28,
+                    days => always(days),
+                };
                 (days && rule.by_day.is_empty() && known).then_some(rule.by_month_day.len().max(1))
             }
             Frequency::Yearly => {
