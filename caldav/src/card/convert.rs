@@ -26,28 +26,17 @@ pub fn convert(card: &mut Component, version: CardVersion) {
     }
     let whole = card.clone();
     let context = Context::of(&whole);
-    let mut new: Vec<ContentLine> = Vec::new();
-    let mut gone: Vec<usize> = Vec::new();
-    for (n, line) in card.lines_mut().enumerate() {
+    card.replace_lines(|line| {
         let done = match version {
             CardVersion::V4 => upward(line, &context),
             CardVersion::V3 => downward(line, &context),
         };
-        // What cannot be written otherwise stays as it is.
-        match done.unwrap_or(Change::Keep) {
-            Change::Keep => {}
-            Change::Into(lines) => {
-                gone.push(n);
-                new.extend(lines);
-            }
+        match done {
+            Ok(Change::Into(lines)) => Some(lines),
+            // What cannot be written otherwise stays as it is.
+            Ok(Change::Keep) | Err(_) => None,
         }
-    }
-    let mut n = 0;
-    card.retain_lines(|_| {
-        n += 1;
-        gone.binary_search(&(n - 1)).is_err()
     });
-    new.into_iter().for_each(|line| card.push(line));
     if let Ok(line) = ContentLine::new("VERSION", version.as_str()) {
         card.replace(line);
     }
