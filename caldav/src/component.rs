@@ -134,6 +134,25 @@ impl Component {
         before - self.items.len()
     }
 
+    /// Puts other lines into the place of each for which `with` gives some, or none.
+    pub(crate) fn replace_lines(
+        &mut self,
+        mut with: impl FnMut(&mut ContentLine) -> Option<Vec<ContentLine>>,
+    ) {
+        let mut items = Vec::with_capacity(self.items.len());
+        for mut item in std::mem::take(&mut self.items) {
+            let new = match &mut item {
+                Item::Line(line) => with(line),
+                _ => None,
+            };
+            match new {
+                Some(lines) => items.extend(lines.into_iter().map(Item::Line)),
+                None => items.push(item),
+            }
+        }
+        self.items = items;
+    }
+
     /// The components within it.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Self> {
         self.items.iter().filter_map(Item::component)

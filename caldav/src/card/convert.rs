@@ -3,6 +3,9 @@
 //! What a version has no word for keeps the one that it has: both allow properties and parameters that they
 //! do not know.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use super::entry::{Photo, type_parameter, types_of};
 use super::{CardDate, CardVersion, Relation};
 use crate::line::is_token;
@@ -26,28 +29,17 @@ pub fn convert(card: &mut Component, version: CardVersion) {
     }
     let whole = card.clone();
     let context = Context::of(&whole);
-    let mut new: Vec<ContentLine> = Vec::new();
-    let mut gone: Vec<usize> = Vec::new();
-    for (n, line) in card.lines_mut().enumerate() {
+    card.replace_lines(|line| {
         let done = match version {
             CardVersion::V4 => upward(line, &context),
             CardVersion::V3 => downward(line, &context),
         };
-        // What cannot be written otherwise stays as it is.
-        match done.unwrap_or(Change::Keep) {
-            Change::Keep => {}
-            Change::Into(lines) => {
-                gone.push(n);
-                new.extend(lines);
-            }
+        match done {
+            Ok(Change::Into(lines)) => Some(lines),
+            // What cannot be written otherwise stays as it is.
+            Ok(Change::Keep) | Err(_) => None,
         }
-    }
-    let mut n = 0;
-    card.retain_lines(|_| {
-        n += 1;
-        gone.binary_search(&(n - 1)).is_err()
     });
-    new.into_iter().for_each(|line| card.push(line));
     if let Ok(line) = ContentLine::new("VERSION", version.as_str()) {
         card.replace(line);
     }
@@ -76,7 +68,9 @@ struct Context {
     sort_string: Option<String>,
     /// The best PREF of each property.
     best: Vec<(String, u8)>,
-    groups: Vec<String>,
+    /// Groups that there are, in lower case, and the number of the last one that was made.
+    groups: HashSet<String>,
+    last_group: Cell<usize>,
     /// N stands in the card.
     has_name: bool,
 }
@@ -109,6 +103,7 @@ impl Context {
             sort_string: card.line("SORT-STRING").map(ContentLine::to_text),
             best,
             groups: card.lines().filter_map(|line| line.group().map(str::to_ascii_lowercase)).collect(),
+            last_group: Cell::new(0),
             has_name: card.line("N").is_some(),
         }
     }
@@ -118,10 +113,18 @@ impl Context {
         self.labels.iter().find(|(own, _)| *own == group).map(|(_, label)| label.as_str())
     }
 
-    /// A group that none of the lines has.
-    fn free_group(&self, number: usize) -> String {
-        let used = |name: &String| self.groups.contains(name);
-        (1_usize..).map(|n| format!("rel{number}x{n}")).find(|name| !used(name)).unwrap_or_default()
+    /// A group that no line has.
+    fn free_group(&self) -> String {
+        let mut number = self.last_group.get();
+        loop {
+            number += 1;
+            self.last_group.set(number);
+            let name = format!("item{number}");
+            // There are fewer groups than numbers.
+            if !self.groups.contains(&name) {
+                return name;
+            }
+        }
     }
 }
 
@@ -186,7 +189,7 @@ fn downward(line: &mut ContentLine, context: &Context) -> Result<Change, Invalid
     if let Some(relation) = Relation::of(line, None).filter(|_| line.is("RELATED")) {
         let group = match line.group() {
             Some(group) => group.to_owned(),
-            None => context.free_group(relation as usize),
+            None => context.free_group(),
         };
         return Ok(Change::Into(relation.lines(&line.to_text(), CardVersion::V3, &group)?));
     }

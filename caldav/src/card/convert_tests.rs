@@ -52,8 +52,9 @@ fn downward() {
         ("GEO:geo:37.5,-122.25;u=1\n", "GEO:37.5;-122.25\n"),
         ("TZ;VALUE=utc-offset:-0500\n", "TZ:-05:00\n"),
         (
-            "RELATED;TYPE=spouse;VALUE=text:Bob\n",
-            "rel0x1.X-ABRELATEDNAMES:Bob\nrel0x1.X-ABLabel:_$!<Spouse>!$_\n",
+            "RELATED;TYPE=child;VALUE=text:Bob\nRELATED;TYPE=child;VALUE=text:Eve\n",
+            "item1.X-ABRELATEDNAMES:Bob\nitem1.X-ABLabel:_$!<Child>!$_\nitem2.X-ABRELATEDNAMES:Eve\n\
+             item2.X-ABLabel:_$!<Child>!$_\n",
         ),
         ("RELATED;TYPE=friend:urn:uuid:1\n", "RELATED;TYPE=friend:urn:uuid:1\n"),
         ("RELATED;TYPE=agent:mailto:a@x\n", "AGENT;VALUE=uri:mailto:a@x\n"),

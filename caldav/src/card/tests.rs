@@ -181,8 +181,7 @@ fn lines() -> impl Strategy<Value = String> {
 proptest! {
     /// What is set is read, whatever stood there; and nothing is left of it when it is taken away.
     #[test]
-    fn what_is_set_is_read(text in lines(), v4: bool, value in "[a-c;,\\\\é\n]{1,6}", n in 0..3_usize) {
-        prop_assume!(!value.trim().is_empty() && value.trim() == value);
+    fn what_is_set_is_read(text in lines(), v4: bool, value in "[a-c;,\\\\é]([a-c;,\\\\é\n]{0,4}[a-c;,\\\\é])?", n in 0..3_usize) {
         let text = format!("VERSION:{}\n{text}", if v4 { "4.0" } else { "3.0" });
         let mut object = Object::parse(wrap(&text).as_bytes()).unwrap();
         let mut card = CardMut::new(object.card_mut().unwrap());
