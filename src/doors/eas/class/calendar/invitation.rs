@@ -181,7 +181,7 @@ fn global_object_id(uid: &str, day: Option<caldav::Date>) -> Vec<u8> {
 /// The octets of a UID that is an id of Outlook's.
 fn of_outlook(uid: &str) -> Option<Vec<u8>> {
     let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if uid.len() % 2 != 0 || uid.len() < 80 || !uid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !uid.len().is_multiple_of(2) || uid.len() < 80 || !uid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let octets: Option<Vec<u8>> = uid.as_bytes().chunks_exact(2).map(digits).collect();

@@ -397,7 +397,7 @@ fn what_the_phone_does_not_know_survives() {
     }
 }
 
-/// user-visible harm elsewhere: an answer of a phone became a new meeting, and everybody was told of it.
+/// An answer of a phone became a new meeting, and everybody was told of it.
 #[test]
 fn a_guest_changes_nothing_of_a_meeting_but_what_is_his() {
     let meeting = RICH
@@ -757,7 +757,7 @@ proptest! {
             vec![leaf(cal::START_TIME, compact(at)), leaf(cal::END_TIME, compact(at + length.max(86_400 * i64::from(event.whole_days)))), leaf(cal::SUBJECT, "moved")]
         };
         let changed = if new {
-            let mut changed = object.clone();
+            let mut changed = object;
             for (at, change) in &wanted {
                 let data = change.map(|hours| data(fields(*at, hours)));
                 changed = phone.instance(&changed, &compact(*at), data.as_ref()).unwrap();
