@@ -111,6 +111,8 @@ async fn a_meeting_between_two_phones() {
         |fields: &[(&str, &str)]| has(fields, "Email:MessageClass", "IPM.Schedule.Meeting.Resp.Pos");
     until(&mut ann, INBOX, accepted).await;
 
+    // The answer is in her calendar, too: she changes what she knows.
+    assert!(ann.sync_all(&ann_calendar, &Ask::default()).await);
     // A reply that went out twice would be here by now, after this mail that was sent later.
     let change = Element::new(airsync::CHANGE)
         .with_text(airsync::SERVER_ID, event.clone())
