@@ -23,6 +23,7 @@ mod layering;
 mod licences;
 mod lmtp;
 mod mail;
+mod meetings;
 mod model;
 mod phone;
 mod restored;

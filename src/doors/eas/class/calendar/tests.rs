@@ -397,7 +397,7 @@ fn what_the_phone_does_not_know_survives() {
     }
 }
 
-/// user-visible harm elsewhere: an answer of a phone became a new meeting, and everybody was told of it.
+/// An answer of a phone became a new meeting, and everybody was told of it.
 #[test]
 fn a_guest_changes_nothing_of_a_meeting_but_what_is_his() {
     let meeting = RICH
