@@ -18,6 +18,7 @@ mod faults;
 mod imap;
 mod imap_client;
 mod imap_mbsync;
+mod invite;
 mod layering;
 mod licences;
 mod lmtp;
