@@ -101,6 +101,26 @@ async fn curl_reads_mail_in_clear_with_starttls_and_with_tls() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_appends_moves_and_expunges() {
+    let server = server().await;
+    let url = format!("imap://{}", server.address(Listener::Imap));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("message");
+    std::fs::write(&file, FIRST).unwrap();
+    let file = file.to_str().unwrap();
+    for _ in 0..2 {
+        curl(&[&format!("{url}/INBOX"), "--upload-file", file]).await;
+    }
+    let say = async |request: &str| curl(&[&format!("{url}/INBOX"), "--request", request]).await;
+    assert_eq!(curl(&[&format!("{url}/INBOX;UID=2")]).await.as_bytes(), FIRST);
+    assert!(say("UID MOVE 1 Trash").await.contains("* 1 EXPUNGE\r\n"));
+    say("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    assert!(say("EXPUNGE").await.contains("* 1 EXPUNGE\r\n"));
+    assert!(say("STATUS INBOX (MESSAGES)").await.contains("(MESSAGES 0)"));
+    assert!(say("STATUS Trash (MESSAGES)").await.contains("(MESSAGES 1)"));
+}
+
 const IMAPLIB: &str = r#"
 import imaplib, ssl, sys
 host, port, tls_port, user, password = sys.argv[1:]

@@ -17,6 +17,7 @@ mod everyone;
 mod faults;
 mod imap;
 mod imap_client;
+mod imap_lib;
 mod imap_mbsync;
 mod invite;
 mod layering;

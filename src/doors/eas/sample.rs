@@ -125,6 +125,21 @@ impl Sample {
         damage.await.unwrap();
     }
 
+    /// Makes the body of an item unreadable.
+    pub(super) async fn damage_body(&self, folder: FolderId, uid: Uid) {
+        use crate::store::keys::{Key, Table};
+        let view = self.view();
+        let item = view.item(&view.readable(folder).unwrap(), uid).unwrap().unwrap();
+        let key = Key::of(Table::Body).raw(&item.body).done();
+        let damage = self.eas.mailbox.store().write_async(move |tx| {
+            let row = crate::store::Read::get(tx, &key)?.expect("there is such a row");
+            // A place where it is not.
+            tx.put(key, [&row[..1], &[row[1] ^ 1], &row[2..]].concat());
+            Ok::<_, crate::store::Error>(())
+        });
+        damage.await.unwrap();
+    }
+
     fn item(&self, raw: &[u8]) -> NewItem {
         let store = self.eas.mailbox.store();
         let body = store.stage_body(&store.body_key(self.domain.id.0), &Bytes::copy_from_slice(raw)).unwrap();

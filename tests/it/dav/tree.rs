@@ -1,6 +1,9 @@
 //! Collections made, described, moved and removed.
 
-use super::{ann, event, sound};
+use folkmoot::mailbox::{Acting, Origin, OwnerId, Role};
+use folkmoot::policy::{Grant, Rights};
+
+use super::{BOB, ann, event, sound, user};
 use crate::dav_client::xml;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,5 +112,52 @@ async fn collections_are_made_where_they_belong() {
     ann.ask("MOVE", &across, &[("destination", &card)], "").await.refused(403, "supported-address-data");
     let elsewhere = "http://elsewhere.example/dav/x";
     ann.ask("COPY", &across, &[("destination", elsewhere)], "").await.is(502);
+    sound(&server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_show_is_in_the_users_own_home_with_the_rights_that_it_has() {
+    let (server, ann) = ann().await;
+    let bob = user(&server, BOB).await;
+    ann.put(&ann.path("calendars", "calendar/1.ics"), &event("1", "DTSTART:20270101T100000Z")).await.is(201);
+    let services = server.running.services();
+    let id = |address: &str| services.directory.resolve(address).unwrap().unwrap().account.id.0;
+    let (owner, grantee) = (OwnerId(id(super::ANN)), id(BOB));
+    let folder = services.mailbox.view(Acting::System).unwrap().by_role(owner, Role::Calendar).unwrap().id;
+    let share = async |allow: Rights| {
+        let grant = Grant { grantee, allow, deny: Rights::NONE };
+        let shared = services.mailbox.write(Acting::account(owner.0), Origin::OTHER, move |tx| {
+            let folder = tx.granted(folder)?;
+            tx.set_grant(&folder, grant)
+        });
+        shared.await.unwrap();
+    };
+    let home = bob.path("calendars", "");
+    let shared = format!("{home}shared-{:x}/", folder.0);
+    let listed = async || bob.propfind(&home, "1", "<D:owner/>").await.is(207);
+    assert!(!listed().await.body.contains("shared-"));
+    share(Rights::LOOKUP.and(Rights::READ)).await;
+    let home = listed().await;
+    assert!(
+        home.hrefs().contains(&shared.as_str()) && home.body.contains("/dav/principals/ann@"),
+        "{}",
+        home.body
+    );
+    let path = format!("{shared}1.ics");
+    bob.get(&path).await.is(200);
+    let change = event("1", "DTSTART:20270101T110000Z");
+    bob.put(&path, &change).await.refused(403, "need-privileges");
+    bob.put(&format!("{shared}2.ics"), &event("2", "DTSTART:20270101T110000Z"))
+        .await
+        .refused(403, "need-privileges");
+    bob.delete(&path).await.is(403);
+    bob.delete(&shared).await.is(403);
+    share(Rights::LOOKUP.and(Rights::READ).and(Rights::INSERT).and(Rights::WRITE)).await;
+    let rights = bob.propfind(&shared, "0", "<D:current-user-privilege-set/>").await.is(207);
+    assert!(rights.body.contains("<D:write-content/>") && !rights.body.contains("<D:unbind/>"));
+    bob.put(&path, &change).await.is(204);
+    assert_eq!(ann.get(&ann.path("calendars", "calendar/1.ics")).await.is(200).body, change);
+    share(Rights::NONE).await;
+    bob.get(&path).await.is(404);
     sound(&server);
 }

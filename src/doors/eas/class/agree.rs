@@ -25,9 +25,30 @@ pub(in crate::doors::eas) fn agrees(
 
 /// Whether a property is the server's own, or as good as one that is not there.
 fn says_nothing(element: &Element<'_>) -> bool {
-    const SERVERS: [Tag; 3] = [airsyncbase::NATIVE_BODY_TYPE, calendar::DT_STAMP, notes::LAST_MODIFIED_DATE];
+    const SERVERS: [Tag; 9] = [
+        airsyncbase::NATIVE_BODY_TYPE,
+        calendar::CLIENT_UID,
+        calendar::DT_STAMP,
+        calendar::ORGANIZER_EMAIL,
+        calendar::ORGANIZER_NAME,
+        calendar::RESPONSE_TYPE,
+        calendar::TIMEZONE,
+        calendar::UID,
+        notes::LAST_MODIFIED_DATE,
+    ];
     /// Values that mean the same as none.
-    const DEFAULTS: [(Tag, &str); 11] = [
+    const DEFAULTS: [(Tag, &str); 22] = [
+        (calendar::ALL_DAY_EVENT, "0"),
+        (calendar::SENSITIVITY, "0"),
+        (calendar::MEETING_STATUS, "0"),
+        (calendar::RESPONSE_REQUESTED, "0"),
+        (calendar::DISALLOW_NEW_TIME_PROPOSAL, "0"),
+        (calendar::ATTENDEE_STATUS, "0"),
+        (calendar::ATTENDEE_STATUS, "5"),
+        (calendar::ATTENDEE_TYPE, "1"),
+        (calendar::CALENDAR_TYPE, "0"),
+        (calendar::IS_LEAP_MONTH, "0"),
+        (calendar::INTERVAL, "1"),
         (tasks::REGENERATE, "0"),
         (tasks::DEAD_OCCUR, "0"),
         (tasks::CALENDAR_TYPE, "0"),

@@ -126,16 +126,12 @@ async fn rename(mailbox: &Mailbox, user: &User, from: String, to: String) -> Res
     if folder.owner == user.owner && folder.role == Role::Inbox {
         return rename_inbox(mailbox, user, folder, to).await;
     }
-    let way = match way(mailbox, user, &to).await? {
-        Ok(way) => way,
-        // Another spelling of the same name.
-        Err(Error::Exists)
-            if look_up(mailbox, user, &to).await?.is_ok_and(|it| it.folder.id == folder.id) =>
-        {
-            let name = to.rsplit(SEPARATOR).next().unwrap_or_default().to_owned();
-            Way { owner: folder.owner, parent: folder.parent, names: vec![name] }
-        }
-        Err(e) => return Err(e.into()),
+    let (above, name) = split(&to);
+    let way = if split(&from).0.to_lowercase() == above.to_lowercase() {
+        // It stays where it is, also where that cannot be seen, and may get another spelling of its name.
+        Way { owner: folder.owner, parent: folder.parent, names: vec![name.to_owned()] }
+    } else {
+        way(mailbox, user, &to).await??
     };
     if way.owner != folder.owner {
         return Ok(Answer::no(Code::Cannot, "a mailbox stays with its owner"));
@@ -154,6 +150,11 @@ async fn rename(mailbox: &Mailbox, user: &User, from: String, to: String) -> Res
     });
     renamed.await?;
     Ok(Answer::ok("renamed"))
+}
+
+/// What a name stands below, and its last level.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once(SEPARATOR).unwrap_or(("", name))
 }
 
 /// What was chosen about a mailbox and those below it holds for their new names.

@@ -113,9 +113,10 @@ async fn places(
 pub(super) async fn target(session: &mut Session, name: &str) -> Result<Result<FolderId, Answer>, Stop> {
     let Some(user) = session.state.user().cloned() else { return Ok(Err(Answer::bad("log in first"))) };
     let (mailbox, name) = (session.services.mailbox.clone(), name.to_owned());
-    let found = conn::blocking(move || tree::find(&mailbox.view(user.acting)?, user.owner, &name));
+    // RFC 4314 §4: who may put messages there need not be allowed to read them.
+    let found = conn::blocking(move || tree::look_up(&mailbox.view(user.acting)?, user.owner, &name));
     Ok(match found.await? {
-        Ok(folder) => Ok(folder.id),
+        Ok(seen) => Ok(seen.folder.id),
         Err(Error::Missing) => Err(try_create()),
         Err(other) => Err(other.into()),
     })

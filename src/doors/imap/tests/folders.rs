@@ -45,6 +45,13 @@ async fn create_and_delete() {
         ],
     )
     .await;
+    for bad in ["a\u{7}b", "a\tb", &"x".repeat(9_000), "x\u{7f}"] {
+        let answer = client.hear(&format!("CREATE \"{bad}\"")).await;
+        assert!(answer.starts_with("NO [CANNOT] "), "{answer}");
+    }
+    assert!(client.hear("CREATE {3}\r\na\0b").await.contains("BAD NUL in a literal\r\n"));
+    assert!(client.hear("CREATE \"a\0b\"").await.starts_with("BAD "));
+    assert!(client.hear("CREATE \"a&AGE-b\"").await.starts_with("NO [CANNOT] "));
     // Nothing is left of a CREATE that fails on its way.
     assert!(house.view().by_name(house.alice, FolderId::TOP, "a").is_err());
     assert!(client.hear("CREATE INBOX/old").await.starts_with("OK [MAILBOXID "));
@@ -104,6 +111,7 @@ async fn rename() {
             ("RENAME nothing x", "NO [NONEXISTENT] no such mailbox\r\n"),
             ("RENAME Sent x", "NO [CANNOT] a standard folder cannot be renamed or deleted\r\n"),
             ("RENAME a/b A/B", "OK renamed\r\n"),
+            ("RENAME a Other", "NO [ALREADYEXISTS] the name is taken\r\n"),
             ("RENAME a new/place", "OK renamed\r\n"),
             (
                 "LIST \"\" (a a/* new new/*) RETURN (SUBSCRIBED)",

@@ -157,6 +157,25 @@ async fn mailboxes_of_others() {
         ],
     )
     .await;
+    alice.say("SETACL work/secret/open bob x").await;
+    talk(
+        &mut bob,
+        &[
+            (
+                "RENAME \"Other users/alice@example.test/open\" \"Other users/alice@example.test/Opened\"",
+                "OK renamed\r\n",
+            ),
+            (
+                "RENAME \"Other users/alice@example.test/Opened\" \"Other users/alice@example.test/INBOX/x\"",
+                "NO [NOPERM] you may not do that\r\n",
+            ),
+            (
+                "RENAME \"Other users/alice@example.test/Opened\" \"Other users/alice@example.test/open\"",
+                "OK renamed\r\n",
+            ),
+        ],
+    )
+    .await;
     let selected = bob.say("SELECT \"Other users/alice@example.test/INBOX\"").await;
     assert!(selected.contains("* 2 EXISTS\r\n"), "{selected}");
     assert!(bob.say("FETCH 1 BODY.PEEK[TEXT]").await.contains("The body."));
@@ -171,6 +190,29 @@ async fn mailboxes_of_others() {
         list,
         "* LIST (\\HasNoChildren) \"/\" \"Other users/alice@example.test/open\"\r\nOK that is all\r\n"
     );
+}
+
+/// A mailbox into which others may put messages without seeing any.
+#[tokio::test]
+async fn a_letter_box() {
+    let house = neighbours().await;
+    let mut alice = house.alice().await;
+    alice.say("CREATE box").await;
+    alice.say("SETACL box bob li").await;
+    alice.say("SETACL INBOX bob lr").await;
+    let mut bob = house.user("bob").await;
+    let name = "Other users/alice@example.test/box";
+    assert_eq!(bob.hear(&format!("SELECT \"{name}\"")).await, "NO [NOPERM] you may not do that\r\n");
+    assert_eq!(
+        bob.hear(&format!("STATUS \"{name}\" (MESSAGES)")).await,
+        "NO [NOPERM] you may not do that\r\n"
+    );
+    bob.say("SELECT \"Other users/alice@example.test/INBOX\"").await;
+    assert!(bob.hear(&format!("COPY 1 \"{name}\"")).await.starts_with("OK [COPYUID "));
+    assert!(bob.hear(&format!("APPEND \"{name}\" {{5+}}\r\na: b\n")).await.contains("OK [APPENDUID "));
+    assert!(bob.hear(&format!("MOVE 1 \"{name}\"")).await.starts_with("NO [CANNOT] "));
+    let status = alice.hear("STATUS box (MESSAGES)").await;
+    assert_eq!(status, "* STATUS \"box\" (MESSAGES 2)\r\nOK STATUS done\r\n");
 }
 
 /// Who has been deleted is still named, and can be taken off.

@@ -1,6 +1,7 @@
 //! What each collection is told: outcomes of the client's commands, then the server's changes, as many
 //! as fit. The state they lead to is durable before the answer is sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wbxml::{Element, Version, airsync};
@@ -14,7 +15,7 @@ use crate::doors::eas::reply::Failure;
 use crate::doors::eas::session::Session;
 use crate::doors::eas::state::{self, Advance, Expected, collection_row};
 use crate::mailbox::sync::{Round, Step};
-use crate::mailbox::{Error, Folder, Kind};
+use crate::mailbox::{Error, Folder, Kind, Uid};
 
 /// 16: something else happened at the same time; the client tries again.
 pub(super) const RETRY: u8 = 16;
@@ -183,8 +184,14 @@ fn changes(
     };
     let mut commands = Vec::with_capacity(told.steps.len());
     let mut taken = 0;
+    let own = own_adds(ready);
     for step in &told.steps {
         if left.octets == 0 && taken > 0 {
+            break;
+        }
+        // What came out of an Add otherwise than it was sent is told once the client knows what its item is
+        // called.
+        if matches!(step, Step::Change { uid, .. } if own.contains(uid)) {
             break;
         }
         if let Some((command, octets)) = command(renderer, *step)? {
@@ -197,6 +204,13 @@ fn changes(
     // The same walk again, ended where the answer was full.
     let told = if taken < told.steps.len() { round(taken)? } else { told };
     Ok(Some(Page { state: told.state, commands, more: told.more }))
+}
+
+/// Items that the client added in this request.
+fn own_adds(ready: &Ready) -> BTreeSet<Uid> {
+    let adds = ready.responses.iter().filter(|response| response.tag() == airsync::ADD);
+    let ids = adds.filter_map(|add| add.text_of(airsync::SERVER_ID)).filter_map(item_id);
+    ids.map(|(_, uid)| uid).collect()
 }
 
 /// One change as the client is told it, and about how many octets it takes. An item that cannot be shown as

@@ -425,3 +425,6 @@ pub(super) fn answers(
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests;
