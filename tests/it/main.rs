@@ -19,6 +19,7 @@ mod imap;
 mod imap_client;
 mod imap_lib;
 mod imap_mbsync;
+mod invite;
 mod layering;
 mod licences;
 mod lmtp;
