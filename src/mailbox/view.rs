@@ -232,7 +232,7 @@ impl View {
     }
 
     /// Visits the items of a folder with a filter date of `from` or later, in the order of these dates, with
-    /// their property [`SPAN`]; neither item nor record is touched for it.
+    /// their property `SPAN`; neither item nor record is touched for it.
     pub fn spans(&self, folder: &Folder, from: Millis, visit: &mut SpanVisitor<'_>) -> Result<(), Error> {
         let low = Position { date: from, uid: 0 };
         rows::spans(&self.reader, folder.id, low, Position::TOP, Order::Forward, &mut |at, span| {

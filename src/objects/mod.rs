@@ -4,7 +4,7 @@
 //! An item of a calendar, task list or journal is one iCalendar object of one UID, the master with its
 //! overrides (RFC 4791 §4.1); one of an address book is one vCard (RFC 6352 §5.1); notes are objects with a
 //! VJOURNAL. The bytes are kept as they came. [`Prepared`] reads and checks them outside of any transaction and
-//! computes the [`Entry`] that is kept beside the item, so that a listing opens no body; [`put`] then writes it
+//! computes the [`Entry`] that is kept beside the item, so that a listing opens no body; [`put()`] then writes it
 //! under an expectation of what is there. Whoever merges an edit into an object reads a snapshot, computes,
 //! prepares and puts under [`Expected::Unchanged`], and begins again when something else came between.
 

@@ -7,7 +7,7 @@
 //! however often a client repeats its request: what is stored already is told to nobody.
 //!
 //! - [`plan`]: a change that a client makes; [`respond`]: an answer to an invitation.
-//! - [`Notice`] and [`arrive`]: a scheduling message in a mail.
+//! - [`Notice`] and [`arrive()`]: a scheduling message in a mail.
 //! - [`free_busy`]: when an account is busy.
 
 mod arrive;

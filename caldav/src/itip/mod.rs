@@ -5,8 +5,8 @@
 //! addresses and the time. Whoever calls stores the object that comes back and sends the messages in one go.
 //!
 //! - [`change`]: the owner of a calendar changed an object, as its organizer or as an attendee.
-//! - [`respond`]: the owner answers an invitation.
-//! - [`receive`]: a scheduling message arrived.
+//! - [`respond()`]: the owner answers an invitation.
+//! - [`receive()`]: a scheduling message arrived.
 //!
 //! Own addresses are in lower case, without `mailto:`, as [`crate::ContentLine::cal_address`] gives them.
 //! Times are seconds since 1970-01-01T00:00:00Z.

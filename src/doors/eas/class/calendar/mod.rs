@@ -1,7 +1,7 @@
 //! Events. MS-ASCAL §2.2.2; RFC 5545 §3.6.1.
 //!
-//! What is stored is one iCalendar object: a VEVENT, and the instances of it that differ. [`show`] writes the
-//! elements for it, [`apply`] takes a client's change over, property by property: where a property says what
+//! What is stored is one iCalendar object: a VEVENT, and the instances of it that differ. [`show()`] writes the
+//! elements for it, [`apply()`] takes a client's change over, property by property: where a property says what
 //! the client was shown, and where the client does not know it, its line stays as it is.
 //!
 //! An instance that differs is shown by what differs from the series, and an element that an Exception leaves
