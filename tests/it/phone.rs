@@ -477,7 +477,8 @@ impl Collection {
                 }
                 airsync::CHANGE => {
                     let item = self.items.get_mut(&id);
-                    item.unwrap_or_else(|| panic!("Change of {id}, which it lacks: {told}")).extend(fields.unwrap());
+                    item.unwrap_or_else(|| panic!("Change of {id}, which it lacks: {told}"))
+                        .extend(fields.unwrap());
                     brought.changed.push(id);
                 }
                 _ => {
