@@ -186,7 +186,8 @@ fn changes(
     let mut taken = 0;
     let own = own_adds(ready);
     for step in &told.steps {
-        if left.octets == 0 && taken > 0 {
+        let early = matches!(step, Step::Change { uid, .. } if ready.added.contains(uid));
+        if early || (left.octets == 0 && taken > 0) {
             break;
         }
         // What came out of an Add otherwise than it was sent is told once the client knows what its item is

@@ -47,6 +47,9 @@ pub(super) struct Ready {
     kept: Kept,
     /// Outcomes that the client must be told.
     pub(super) responses: Vec<Element<'static>>,
+    /// Items that the request itself added: what else is to be said of them comes with the next answer, when
+    /// the client knows them by their ids.
+    pub(super) added: BTreeSet<Uid>,
     /// Items that the client asked for.
     pub(super) fetches: Vec<String>,
     /// Whether the client wants the server's changes.
@@ -120,6 +123,7 @@ pub(super) async fn run(
         wishes: kept.wishes.clone(),
         kept,
         responses: Vec::new(),
+        added: BTreeSet::new(),
         fetches: fetches(asked),
         wants_changes: asked.wants_changes(),
     };
@@ -189,6 +193,7 @@ async fn begin(session: &Session, asked: &Collection, folder: Folder) -> Result<
         wishes: kept.wishes.clone(),
         kept,
         responses: Vec::new(),
+        added: BTreeSet::new(),
         fetches: Vec::new(),
         wants_changes: false,
     })))
@@ -266,6 +271,8 @@ async fn apply(
     let mut applied = applied.map_err(Failure::from)?;
     if let (Applied::Ready(ready), true) = (&mut applied, folder.kind != Holds::Mail) {
         let told = objects::answers(session, folder, &commands, &ready.row.given)?;
+        let added = commands.iter().zip(&ready.row.given).filter(|(c, _)| c.kind == Kind::Add);
+        ready.added = added.filter_map(|(_, given)| given.done).map(|(uid, _)| uid).collect();
         let commands = commands.iter().zip(&ready.row.given).zip(told);
         ready.responses = commands.filter_map(|((c, g), told)| response(folder.id, c, g, told)).collect();
     }
