@@ -45,7 +45,7 @@ pub(crate) struct Serving {
     child: Child,
     lmtp: SocketAddr,
     pub(crate) imap: SocketAddr,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 impl Drop for Serving {

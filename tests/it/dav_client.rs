@@ -70,6 +70,17 @@ impl Dav {
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
+        self.try_ask(method, path, fields, body).await.expect("no answer")
+    }
+
+    /// As [`Dav::ask`], for a server that may be gone: half an answer is as good as none.
+    pub(crate) async fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Answer> {
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: {}\r\nconnection: close\r\n\
              content-length: {}\r\n",
@@ -127,8 +138,8 @@ pub(crate) fn xml(root: &str, inner: &str) -> String {
     )
 }
 
-async fn exchange(server: SocketAddr, request: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(server).await.unwrap();
+async fn exchange(server: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(server).await.ok()?;
     let mut bytes = Vec::new();
     let whole = async {
         // A server that refuses early closes while the request is still on its way.
@@ -137,11 +148,11 @@ async fn exchange(server: SocketAddr, request: &[u8]) -> Answer {
     };
     tokio::time::timeout(Duration::from_secs(60), whole).await.expect("no answer");
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+    let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { unchunked(body) } else { body.to_owned() };
-    Answer { status, head: head.to_owned(), body }
+    Some(Answer { status, head: head.to_owned(), body })
 }
 
 fn unchunked(mut body: &str) -> String {

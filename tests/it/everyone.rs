@@ -9,6 +9,7 @@ use folkmoot::net::Listener;
 use wbxml::{Element, airsync, calendar as tags, email};
 
 use self::calendar::Calendar;
+use crate::dav_client::Dav;
 use crate::imap_client::Imap;
 use crate::lmtp::{Lmtp, message};
 use crate::phone::{Ask, Phone};
@@ -82,8 +83,7 @@ impl Doors {
         let mut phone = Phone::new(http, USER, PASSWORD, "EVERYONE");
         phone.provision().await;
         phone.folder_sync().await;
-        let home = format!("/dav/calendars/{USER}/");
-        let calendar = Calendar::new(http, USER, PASSWORD, &default_calendar(http, &home).await);
+        let calendar = Calendar::new(Dav::new(http, USER, PASSWORD));
         Self {
             lmtp: Lmtp::connect(server.address(Listener::Lmtp)).await.unwrap(),
             imap: Imap::login(server.address(Listener::Imap), USER, PASSWORD).await,
@@ -316,15 +316,6 @@ impl Model {
         // With its end marked: no name is part of another.
         format!("{kind}-{}-", self.made)
     }
-}
-
-/// The calendar that every account has.
-async fn default_calendar(server: std::net::SocketAddr, home: &str) -> String {
-    let client = Calendar::new(server, USER, PASSWORD, home);
-    let body = "<propfind xmlns=\"DAV:\"><prop><resourcetype/><displayname/></prop></propfind>";
-    let answer = client.ask("PROPFIND", home, "Depth: 1\r\nContent-Type: application/xml\r\n", body).await;
-    assert_eq!(answer.code, 207, "{} {}", answer.head, answer.body);
-    calendar::href_of(&answer.body, "Calendar").unwrap_or_else(|| panic!("no calendar in {}", answer.body))
 }
 
 fn change(id: &str, data: Element<'static>) -> Element<'static> {

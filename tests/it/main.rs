@@ -6,6 +6,7 @@ mod away;
 mod check;
 mod cli;
 mod crash;
+mod crash_dav;
 mod crash_imap;
 mod dav;
 mod dav_client;
