@@ -42,8 +42,8 @@ pub(in crate::doors::imap) async fn search(
     let numbers = numbers(selected, &found, by_uid);
     let modseq = (tells_modseq && !found.uids.is_empty()).then_some(found.highest);
     match returns {
-        Some(returns) => extended(tag, by_uid, returns, &numbers, modseq, &mut out),
-        None => plain(&numbers, modseq, &mut out),
+        Some(returns) => extended((tag, by_uid, returns), &numbers, &ranges(&numbers), modseq, &mut out),
+        None => plain("SEARCH", &numbers, modseq, &mut out),
     }
     session.wire.send(out).await?;
     Ok(Answer::ok("SEARCH done"))
@@ -101,9 +101,10 @@ pub(super) fn saved(uids: &[u32], returns: Returns) -> Vec<u32> {
     min.into_iter().chain(max).copied().collect()
 }
 
-/// `* SEARCH 2 3 6`
-fn plain(numbers: &[u32], modseq: Option<u64>, out: &mut Out) {
-    out.text("* SEARCH");
+/// `* SEARCH 2 3 6`, or `* SORT 6 2 3`.
+pub(super) fn plain(name: &str, numbers: &[u32], modseq: Option<u64>, out: &mut Out) {
+    out.text("* ");
+    out.text(name);
     for number in numbers {
         out.byte(b' ');
         out.number(u64::from(*number));
@@ -114,8 +115,15 @@ fn plain(numbers: &[u32], modseq: Option<u64>, out: &mut Out) {
     out.text("\r\n");
 }
 
-/// `* ESEARCH (TAG "a") UID COUNT 3 ALL 2:3,6`
-fn extended(tag: &str, by_uid: bool, returns: Returns, numbers: &[u32], modseq: Option<u64>, out: &mut Out) {
+/// `* ESEARCH (TAG "a") UID COUNT 3 ALL 2:3,6`; `all` are the numbers as they are to be told, and the first and
+/// the last of them are MIN and MAX. RFC 9051 §7.3.4, RFC 5267 §3.
+pub(super) fn extended(
+    (tag, by_uid, returns): (&str, bool, Returns),
+    numbers: &[u32],
+    all: &[(u32, u32)],
+    modseq: Option<u64>,
+    out: &mut Out,
+) {
     if returns == (Returns { save: true, ..Returns::default() }) {
         return;
     }
@@ -136,13 +144,13 @@ fn extended(tag: &str, by_uid: bool, returns: Returns, numbers: &[u32], modseq: 
     }
     if returns.all && !numbers.is_empty() {
         let mut between = " ALL ";
-        for (low, high) in ranges(numbers) {
+        for (low, high) in all {
             out.text(between);
             between = ",";
-            out.number(u64::from(low));
+            out.number(u64::from(*low));
             if high != low {
                 out.byte(b':');
-                out.number(u64::from(high));
+                out.number(u64::from(*high));
             }
         }
     }
@@ -175,20 +183,20 @@ mod tests {
             f(&mut out);
             out.into_string()
         };
-        assert_eq!(written(&|out| plain(&[2, 3, 6], None, out)), "* SEARCH 2 3 6\r\n");
-        assert_eq!(written(&|out| plain(&[], None, out)), "* SEARCH\r\n");
-        assert_eq!(written(&|out| plain(&[7], Some(9), out)), "* SEARCH 7 (MODSEQ 9)\r\n");
+        assert_eq!(written(&|out| plain("SEARCH", &[2, 3, 6], None, out)), "* SEARCH 2 3 6\r\n");
+        assert_eq!(written(&|out| plain("SEARCH", &[], None, out)), "* SEARCH\r\n");
+        assert_eq!(written(&|out| plain("SEARCH", &[7], Some(9), out)), "* SEARCH 7 (MODSEQ 9)\r\n");
         let all = Returns { min: true, max: true, all: true, count: true, save: false };
         assert_eq!(
-            written(&|out| extended("a1", true, all, &[2, 3, 6], Some(9), out)),
+            written(&|out| extended(("a1", true, all), &[2, 3, 6], &ranges(&[2, 3, 6]), Some(9), out)),
             "* ESEARCH (TAG \"a1\") UID MIN 2 MAX 6 COUNT 3 ALL 2:3,6 MODSEQ 9\r\n"
         );
         assert_eq!(
-            written(&|out| extended("a", false, all, &[], None, out)),
+            written(&|out| extended(("a", false, all), &[], &[], None, out)),
             "* ESEARCH (TAG \"a\") COUNT 0\r\n"
         );
         let save = Returns { save: true, ..Returns::default() };
-        assert_eq!(written(&|out| extended("a", false, save, &[1], None, out)), "");
+        assert_eq!(written(&|out| extended(("a", false, save), &[1], &[(1, 1)], None, out)), "");
         assert_eq!(saved(&[1, 2, 3], Returns { max: true, save: true, ..Returns::default() }), [3]);
         assert_eq!(saved(&[1, 2, 3], save), [1, 2, 3]);
     }

@@ -1,8 +1,8 @@
 //! SORT. RFC 5256; RFC 5267 §3 for `RETURN`.
 
-use super::search::{mentions_modseq, numbers, ranges, run, saved};
+use super::search::{extended, mentions_modseq, numbers, plain, ranges, run, saved};
 use crate::doors::imap::conn::{Session, blocking};
-use crate::doors::imap::grammar::{Returns, Sort};
+use crate::doors::imap::grammar::Sort;
 use crate::doors::imap::out::Out;
 use crate::doors::imap::reply::{Answer, Stop};
 use crate::doors::imap::search::Hunt;
@@ -38,50 +38,13 @@ pub(in crate::doors::imap) async fn sort(
     let modseq = (tells_modseq && !found.uids.is_empty()).then_some(found.highest);
     let mut out = Out::default();
     match returns {
-        Some(returns) => extended(tag, by_uid, returns, &numbers, modseq, &mut out),
-        None => {
-            out.text("* SORT");
-            numbers.iter().for_each(|number| out.format(format_args!(" {number}")));
-            if let Some(modseq) = modseq {
-                out.format(format_args!(" (MODSEQ {modseq})"));
-            }
-            out.text("\r\n");
+        // In the order of the answer: nothing is drawn together.
+        Some(returns) => {
+            let all: Vec<_> = numbers.iter().map(|number| (*number, *number)).collect();
+            extended((tag, by_uid, returns), &numbers, &all, modseq, &mut out);
         }
+        None => plain("SORT", &numbers, modseq, &mut out),
     }
     session.wire.send(out).await?;
     Ok(Answer::ok("SORT done"))
-}
-
-/// `* ESEARCH (TAG "a") UID MIN 5 MAX 2 ALL 5,3,4,2 COUNT 4`: the first and the last are those of the order.
-fn extended(tag: &str, by_uid: bool, returns: Returns, numbers: &[u32], modseq: Option<u64>, out: &mut Out) {
-    if returns == (Returns { save: true, ..Returns::default() }) {
-        return;
-    }
-    out.text("* ESEARCH (TAG ");
-    out.string(tag);
-    out.byte(b')');
-    if by_uid {
-        out.text(" UID");
-    }
-    if let Some(min) = numbers.first().filter(|_| returns.min) {
-        out.format(format_args!(" MIN {min}"));
-    }
-    if let Some(max) = numbers.last().filter(|_| returns.max) {
-        out.format(format_args!(" MAX {max}"));
-    }
-    if returns.count {
-        out.format(format_args!(" COUNT {}", numbers.len()));
-    }
-    if returns.all && !numbers.is_empty() {
-        let mut between = " ALL ";
-        for number in numbers {
-            out.text(between);
-            between = ",";
-            out.number(u64::from(*number));
-        }
-    }
-    if let Some(modseq) = modseq {
-        out.format(format_args!(" MODSEQ {modseq}"));
-    }
-    out.text("\r\n");
 }
