@@ -72,9 +72,6 @@ use route::Routes;
 use tls::Connectors;
 use work::Work;
 
-/// Octets of memory for the parsed objects of calendars that were asked about.
-const OBJECTS_BYTES: usize = 8 << 20;
-
 /// The delivery of mail. Cheap to clone.
 #[derive(Clone)]
 pub struct Delivery {
@@ -85,7 +82,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     mailbox: Mailbox,
-    /// What calendars hold that were asked about.
+    /// The parsed objects that all who ask about time share.
     objects: Objects,
     metrics: Metrics,
     config: Arc<config::Smtp>,
@@ -100,12 +97,19 @@ struct Inner {
 
 impl Delivery {
     /// The delivery into `mailbox`, and of its queue; nothing goes out before [`Delivery::run`].
-    pub fn new(mailbox: Mailbox, config: config::Smtp, resolver: Arc<dyn Resolve>, metrics: Metrics) -> Self {
-        Self::with(mailbox, config, resolver, metrics, Connectors::default(), Timeouts::default())
+    pub fn new(
+        mailbox: Mailbox,
+        objects: Objects,
+        config: config::Smtp,
+        resolver: Arc<dyn Resolve>,
+        metrics: Metrics,
+    ) -> Self {
+        Self::with(mailbox, objects, config, resolver, metrics, Connectors::default(), Timeouts::default())
     }
 
     fn with(
         mailbox: Mailbox,
+        objects: Objects,
         config: config::Smtp,
         resolver: Arc<dyn Resolve>,
         metrics: Metrics,
@@ -117,7 +121,7 @@ impl Delivery {
             store: mailbox.store().clone(),
             clock: mailbox.clock().clone(),
             mailbox,
-            objects: Objects::new(OBJECTS_BYTES),
+            objects,
             metrics,
             routes: Routes::new(resolver, config.clone()),
             config,

@@ -54,13 +54,15 @@ impl Services {
         let counted = metrics.clone();
         store.watch_commits(Box::new(move |transactions, took| counted.commit(transactions, took)));
         let resolver = Arc::new(SystemResolver::default());
-        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, metrics.clone());
+        let objects = Objects::default();
+        let delivery =
+            Delivery::new(mailbox.clone(), objects.clone(), config.smtp.clone(), resolver, metrics.clone());
         Ok(Arc::new(Self {
             config: Arc::new(config),
             clock,
             store,
             mailbox,
-            objects: Objects::default(),
+            objects,
             directory,
             delivery,
             metrics,

@@ -16,6 +16,7 @@ use super::town::Town;
 use super::*;
 use crate::clock::Clock;
 use crate::config::{Smarthost, SmarthostTls};
+use crate::objects::Objects;
 use crate::store::Store;
 use crate::store::keys::{Key, Table as Rows};
 
@@ -54,7 +55,8 @@ async fn world(config: config::Smtp, store: Store, clock: Clock) -> World {
     let connectors = Connectors::with_roots(rustls::RootCertStore::empty());
     let timeouts = Timeouts { connect: Duration::from_secs(2), ..Timeouts::default() };
     let (mailbox, resolver) = (town.mailbox.clone(), Arc::new(Table::default()));
-    let delivery = Delivery::with(mailbox, config, resolver, Metrics::new(), connectors, timeouts);
+    let delivery =
+        Delivery::with(mailbox, Objects::default(), config, resolver, Metrics::new(), connectors, timeouts);
     let stop = CancellationToken::new();
     let (running, stopped) = (delivery.clone(), stop.clone());
     tokio::spawn(async move { running.run(stopped.cancelled()).await });

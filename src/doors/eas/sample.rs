@@ -21,6 +21,7 @@ use crate::mailbox::{
 use crate::message::{MailRecord, parse};
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
+use crate::objects::Objects;
 use crate::store::Store;
 
 /// 2026-11-24T12:00:00Z.
@@ -48,7 +49,8 @@ impl Sample {
         let mailbox = Mailbox::new(store, clock);
         let config = Arc::new(Config::default());
         let resolver = Arc::new(SystemResolver::default());
-        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, Metrics::new());
+        let delivery =
+            Delivery::new(mailbox.clone(), Objects::default(), config.smtp.clone(), resolver, Metrics::new());
         let eas = Eas::new(mailbox, directory, delivery, config, Shutdown::new(), Metrics::new());
         let eas = Arc::new(eas);
         let login = add_account(&eas, "anna@example.test", &["anna.berg@example.test"]).await;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::delivery::town::Town;
 use crate::delivery::{Answer, DnsError, Mx, Resolve};
 use crate::net::{Peer, Stream};
+use crate::objects::Objects;
 use crate::store::{self, Change, Engine, Memory, Snapshot, Store};
 
 /// A DNS that knows nothing.
@@ -74,7 +75,13 @@ async fn server(limits: Limits, tls: Option<TlsAcceptor>) -> Server {
     let metrics = Metrics::new();
     let services = Services {
         objects: crate::objects::Objects::default(),
-        delivery: Delivery::new(town.mailbox.clone(), config.smtp.clone(), Arc::new(NoDns), metrics.clone()),
+        delivery: Delivery::new(
+            town.mailbox.clone(),
+            Objects::default(),
+            config.smtp.clone(),
+            Arc::new(NoDns),
+            metrics.clone(),
+        ),
         config: Arc::new(config),
         clock,
         store,

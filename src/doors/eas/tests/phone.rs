@@ -20,6 +20,7 @@ use crate::doors::eas::{Eas, router};
 use crate::mailbox::{Acting, Mailbox, Origin, OwnerId};
 use crate::metrics::Metrics;
 use crate::net::Shutdown;
+use crate::objects::Objects;
 use crate::store::Store;
 
 pub(super) const PATH: &str = "/Microsoft-Server-ActiveSync";
@@ -49,7 +50,13 @@ impl Home {
         configure(&mut config);
         let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
         let resolver = Arc::new(SystemResolver::default());
-        let delivery = Delivery::new(mailbox.clone(), config.smtp.clone(), resolver, metrics.clone());
+        let delivery = Delivery::new(
+            mailbox.clone(),
+            Objects::default(),
+            config.smtp.clone(),
+            resolver,
+            metrics.clone(),
+        );
         let eas = Arc::new(Eas::new(mailbox, directory, delivery, Arc::new(config), shutdown, metrics));
         let ann = account(&eas, "ann", "Ann Able").await;
         let bob = account(&eas, "bob", "Bob Baker").await;
