@@ -74,8 +74,8 @@ fn destination(asked: &Asked) -> Result<Target, Failure> {
     let text = field(&asked.headers, "destination").ok_or(Failure::Status(StatusCode::BAD_REQUEST))?;
     let target = Target::parse(text).ok_or(Failure::Status(StatusCode::BAD_REQUEST))?;
     let host = |authority: &str| {
-        let end = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
-        authority.get(..end.unwrap_or(authority.len())).unwrap_or_default().to_ascii_lowercase()
+        let name = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        name.map_or(authority, |(name, _)| name).to_ascii_lowercase()
     };
     let ours = field(&asked.headers, "host").map(host);
     match (&target.authority, ours) {
