@@ -22,6 +22,7 @@ use crate::delivery::Outbound;
 use crate::mailbox::{Error, Folder, FolderId, Item, Kind, Knew, MailTx, Origin, OwnerId, Role, Uid, View};
 use crate::message::MailRecord;
 use crate::objects::{self, Expected, Limits, NewObject, Prepared, Target};
+use crate::policy::Rights;
 use crate::scheduling::{self, Answer, Notice, Refused};
 
 /// Most answers of a request.
@@ -172,6 +173,10 @@ async fn answer(session: &Session, asked: Asked) -> Result<Outcome, Failure> {
 impl Plan {
     fn put_down(&self, tx: &mut MailTx<'_, '_>) -> Result<Option<(FolderId, Uid)>, Error> {
         let at = tx.granted(self.calendar)?;
+        // Who answers speaks for the owner, also where no event is changed by it.
+        if !at.rights().has(Rights::INSERT.and(Rights::WRITE)) {
+            return Err(Error::Denied);
+        }
         let place = match (&self.put, self.stored) {
             (Some((target, expected, object)), _) => {
                 let placed =
@@ -288,7 +293,11 @@ fn by_mail(session: &Session, view: &View, folder: &Folder, item: &Item) -> Resu
     let notice = Notice::of(&octets, &record, None).filter(|notice| notice.method == Method::Request);
     let Some(Notice { mut object, uid, .. }) = notice else { return Ok(None) };
     for (calendar, uid) in view.by_ical_uid(folder.owner, &uid)? {
-        let calendar = view.readable(calendar)?;
+        let calendar = match view.readable(calendar) {
+            Ok(calendar) => calendar,
+            Err(Error::Missing | Error::Denied) => continue,
+            Err(e) => return Err(e.into()),
+        };
         if calendar.kind == Kind::Calendar
             && let Some(item) = view.item(&calendar, uid)?
         {
@@ -319,3 +328,6 @@ fn by_role(view: &View, owner: OwnerId, role: Role) -> Result<Option<Folder>, Fa
         Err(e) => Err(e.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
