@@ -9,8 +9,8 @@ use wbxml::Version;
 use super::class::CONVERSION;
 use super::outbox::blocking;
 use super::reply::Failure;
-use super::session::{Eas, Session};
-use crate::delivery::Outbound;
+use super::session::Session;
+use crate::delivery::{Delivery, Outbound};
 use crate::directory::{self, Account, AccountId};
 use crate::mailbox::{Error, Folder, OwnerId, View};
 use crate::scheduling::{self, Asked, Plan, Refused};
@@ -18,9 +18,7 @@ use crate::store::{self, Tx};
 
 /// Messages that go out in the transaction that changes the event.
 #[derive(Default)]
-pub(super) struct Follows {
-    outbound: Outbound,
-}
+pub(super) struct Follows(Option<(Delivery, Outbound)>);
 
 impl Follows {
     /// What follows when an event becomes `new`, and the event as it is to be stored; `Err` is the status of
@@ -42,8 +40,7 @@ impl Follows {
                 Some(bytes) if plan.differs => bytes.to_vec(),
                 _ => new,
             };
-            let outbound = of.eas.delivery.outbound(account.domain.0, &plan.mails)?;
-            Ok(Ok((stored, Self { outbound })))
+            Ok(Ok((stored, Self::of_plan(&of, &account, &plan)?)))
         })
         .await
     }
@@ -56,18 +53,23 @@ impl Follows {
     ) -> Result<Result<Self, u16>, Failure> {
         let (old, owner, of) = (old.to_vec(), folder.owner, session.clone());
         blocking(&session.eas, old.len(), move || match plan(&of, owner, Some(&old), None)? {
-            Some(Ok((account, plan))) => {
-                Ok(Ok(Self { outbound: of.eas.delivery.outbound(account.domain.0, &plan.mails)? }))
-            }
+            Some(Ok((account, plan))) => Ok(Ok(Self::of_plan(&of, &account, &plan)?)),
             // What cannot be understood can be removed still.
             Some(Err(_)) | None => Ok(Ok(Self::default())),
         })
         .await
     }
 
-    /// Hands the messages to the queue; before folders are changed in the same transaction.
-    pub(super) fn place(&mut self, eas: &Eas, tx: &mut Tx<'_>) -> Result<(), store::Error> {
-        eas.delivery.post(tx, &self.outbound)
+    fn of_plan(session: &Session, account: &Account, plan: &Plan) -> Result<Self, Failure> {
+        let delivery = session.eas.delivery.clone();
+        let outbound = delivery.outbound(account.domain.0, &plan.mails)?;
+        Ok(Self(Some((delivery, outbound))))
+    }
+
+    /// Hands the messages to the queue in the transaction of the event, once that is put down: what comes to
+    /// nothing is told to nobody.
+    pub(super) fn post(&self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        self.0.as_ref().map_or(Ok(()), |(delivery, outbound)| delivery.post(tx, outbound))
     }
 }
 

@@ -17,11 +17,11 @@ use crate::doors::eas::outbox::{blocking, unique};
 use crate::doors::eas::render::{BodyPreference, Kept, Wishes};
 use crate::doors::eas::reply::Failure;
 use crate::doors::eas::scheduled::Follows;
-use crate::doors::eas::session::{Eas, Session};
+use crate::doors::eas::session::Session;
 use crate::mailbox::sync::Given;
 use crate::mailbox::{Error, Folder, FolderId, Granted, Item, Kind as Holds, Knew, MailTx, Uid, View};
 use crate::objects::{self, Expected, Limits, NewObject, Prepared, Target};
-use crate::store::{self, BodyId, Tx};
+use crate::store::{self, BodyId};
 
 /// What commands come to.
 #[derive(Default)]
@@ -309,11 +309,6 @@ impl Plans {
         Ok(())
     }
 
-    /// Hands over what goes out; before folders are changed in the same transaction.
-    pub(super) fn place(&mut self, eas: &Eas, tx: &mut Tx<'_>) -> Result<(), store::Error> {
-        self.made.values_mut().flatten().try_for_each(|plan| plan.follows.place(eas, tx))
-    }
-
     /// Puts down what a command comes to. `None` for one that has no plan.
     pub(super) fn apply<'g>(
         &self,
@@ -328,6 +323,9 @@ impl Plans {
             Err(status) => Err(*status),
             Ok(plan) => self.put_down(plan, tx, at, knew)?,
         };
+        if let (Ok(plan), Ok(_)) = (planned, outcome) {
+            plan.follows.post(tx.store())?;
+        }
         if let (Err(status), Some(uid)) = (outcome, uid) {
             self.failed.borrow_mut().insert(uid);
             // The client goes back to what the item is.

@@ -75,7 +75,8 @@ impl Plans {
     pub(super) fn place(&mut self, eas: &Eas, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         match self {
             Self::Drafts(plans) => plans.place(eas, tx),
-            Self::Objects(plans) => plans.place(eas, tx),
+            // Theirs goes out with the item.
+            Self::Objects(_) => Ok(()),
         }
     }
 

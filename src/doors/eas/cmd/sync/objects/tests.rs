@@ -1,7 +1,7 @@
 //! Contacts, tasks and notes through Sync: what comes of a command, and who is told of it.
 
 use bytes::Bytes;
-use wbxml::{Element, Tag, Version, airsync, airsyncbase, contacts, notes, tasks};
+use wbxml::{Element, Tag, Version, airsync, airsyncbase, calendar, contacts, notes, tasks};
 
 use super::super::tests::Phone;
 use crate::doors::eas::ids::{item_id, server_id};
@@ -241,4 +241,34 @@ async fn tasks_that_are_done_are_filtered() {
     assert_eq!(all, [(airsync::SOFT_DELETE, open.clone())]);
     phone.filter = 0;
     assert_eq!(told(phone.sync(vec![]).await.as_ref()), [(airsync::ADD, open)]);
+}
+
+/// What was not stored is told to nobody, however often the phone tries.
+#[tokio::test]
+async fn an_event_that_has_no_room_invites_nobody() {
+    let sample = Sample::new().await;
+    let owner = sample.folder(Role::Calendar).owner;
+    let quota = async |octets| {
+        let set = move |tx: &mut crate::mailbox::MailTx<'_, '_>| tx.set_quota(owner, octets);
+        let mailbox = &sample.eas.mailbox;
+        mailbox.write(crate::mailbox::Acting::System, crate::mailbox::Origin::OTHER, set).await.unwrap();
+    };
+    let guest = Element::new(calendar::ATTENDEE).with_text(calendar::EMAIL, "bob@other.test");
+    let meeting = |id: &str| {
+        let times = [(calendar::START_TIME, "20270301T100000Z"), (calendar::END_TIME, "20270301T110000Z")];
+        let times = times.map(|(tag, text)| leaf(tag, text));
+        let guests = Element::new(calendar::ATTENDEES).with(guest.clone());
+        add(id, times.into_iter().chain([leaf(calendar::SUBJECT, "Tea"), guests]))
+    };
+    let mut phone = Phone::new(&sample, Version::V16_1, Role::Calendar).await;
+    let queued = || sample.eas.delivery.queued().unwrap().len();
+    quota(Some(1)).await;
+    for n in 0..3 {
+        let answer = phone.answered(meeting(&format!("c{n}"))).await;
+        assert_eq!(answer.text_of(airsync::STATUS), Some("9"), "{answer}");
+    }
+    assert_eq!(queued(), 0);
+    quota(None).await;
+    phone.added(meeting("c9")).await;
+    assert_eq!(queued(), 1);
 }
