@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use caldav::dav::{Href, Precondition, Recipient, schedule_response};
+use caldav::itip::Part;
 use caldav::{Component, ContentLine, Object, Zone};
 use ring::digest::{SHA256, digest};
 
@@ -58,6 +59,9 @@ pub(super) fn scheduled(
     };
     let new = new.map(|bytes| parsed(bytes)).transpose()?;
     let place: Option<(FolderId, Uid)> = was.map(|item| (at.id(), item.uid));
+    // An organizer's guests are told whatever the client says of replies.
+    let is_attendee = |old| scheduling::part(&account, old) == Part::Attendee;
+    let quiet = quiet && old.as_ref().is_some_and(is_attendee);
     let asked = scheduling::Asked { quiet, strict: true };
     let now = session.services().clock.now_secs();
     let planned = plan(view, &account, old.as_ref(), new.as_ref(), place, asked, now);
